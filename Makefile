@@ -1,0 +1,78 @@
+# The words of this repository. On a fresh Debian 12 with Node 20 and npm, as root: make demo, make test.
+
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+BIN := node_modules/.bin
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 16
+
+.PHONY: setup
+setup: ## Debian packages and npm packages that are missing
+	@scripts/setup.sh
+
+# ---- build ----------------------------------------------------------------------------------------------------------
+
+BPF_SOURCES := $(wildcard bpf/*.bpf.c)
+BPF_OBJECTS := $(BPF_SOURCES:bpf/%.bpf.c=build/%.bpf.o)
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I/usr/include/$(shell uname -m)-linux-gnu
+TS_SOURCES := $(shell find src lab bench conformance cases scripts -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
+MODULES := node_modules/.lvsd-installed
+
+.PHONY: build
+build: $(BPF_OBJECTS) build/.bundles ## the data path to build/, the commands to bin/
+
+build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	@mkdir -p build
+	@command -v clang >/dev/null || { echo "clang is missing: run make setup as root" >&2; exit 1; }
+	clang $(BPF_CFLAGS) -c $< -o $@
+
+build/.bundles: $(MODULES) $(TS_SOURCES)
+	@mkdir -p build
+	@$(BIN)/esbuild scripts/build.ts --bundle --platform=node --format=esm --packages=external --log-level=warning --outfile=build/build.mjs
+	node build/build.mjs
+	@touch $@
+
+$(MODULES): package-lock.json
+	@scripts/setup.sh modules
+	@touch $@
+
+# ---- proof ----------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(MODULES) ## types, lint, unit tests; needs no root
+	$(BIN)/tsc
+	$(BIN)/biome check
+	$(BIN)/vitest run --project unit
+
+.PHONY: test
+test: setup ## everything: setup, build, check and the tests that need root; ends with a summary
+	@$(MAKE) --no-print-directory build
+	@node build/test.mjs
+
+.PHONY: lab
+lab: build ## the tests that run in network namespaces (root)
+	$(BIN)/vitest run --project root lab
+
+.PHONY: demo
+demo: setup ## a director, two web servers and a client on this machine (root)
+	@$(MAKE) --no-print-directory build
+	@node build/demo.mjs
+
+.PHONY: bench
+bench: build ## nanoseconds a packet, throughput in the lab (root)
+	@node build/bench.mjs
+
+.PHONY: conformance
+conformance: build ## the same script against the kernel's IPVS, in user-mode Linux
+	@node build/conformance.mjs
+
+.PHONY: fuzz
+fuzz: build ## model and data path under random traffic (root)
+	@node build/fuzz.mjs
+
+.PHONY: clean
+clean: ## all that build made
+	rm -rf bin build

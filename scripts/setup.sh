@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# What lvsd needs on a Debian 12 that has Node, npm and make.
+#   setup.sh            both of these:
+#   setup.sh packages   Debian packages that are missing (root)
+#   setup.sh modules    node_modules, when package-lock.json has changed since they were installed
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+	clang llvm libbpf-dev libbpf1 bpftool # build and load the data path
+	iproute2 iputils-ping iputils-arping ethtool tcpdump tshark procps util-linux jq curl # see and shape a lab
+	nginx-light wrk iperf3 # servers and load
+	ipvsadm keepalived user-mode-linux # the real thing, to compare with
+)
+
+missing_packages() {
+	local name
+	for name in "${packages[@]}"; do
+		dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || printf '%s\n' "$name"
+	done
+}
+
+# While packages are installed no service may start (nginx, keepalived). The machine's own policy, where it has one, is respected.
+policy=/usr/sbin/policy-rc.d
+mark='# temporary, by setup.sh of lvsd'
+allow_services() { if grep -qsF "$mark" "$policy"; then rm -f "$policy"; fi; }
+deny_services() {
+	trap allow_services EXIT
+	trap 'exit 130' INT TERM HUP
+	[ -e "$policy" ] || install -m 755 /dev/stdin "$policy" <<<"#!/bin/sh
+$mark
+exit 101"
+}
+
+setup_packages() {
+	local missing
+	mapfile -t missing < <(missing_packages)
+	if [ ${#missing[@]} -eq 0 ]; then
+		echo "setup: all Debian packages are there"
+		return
+	fi
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "setup: these packages are missing, and only root can install them: apt-get install --no-install-recommends ${missing[*]}" >&2
+		exit 1
+	fi
+	echo "setup: installing ${missing[*]}"
+	deny_services
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q
+	apt-get install -q -y --no-install-recommends "${missing[@]}"
+	allow_services
+}
+
+setup_modules() {
+	local stamp=node_modules/.lvsd-installed now
+	now=$(sha256sum <package-lock.json)
+	if [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then
+		echo "setup: node_modules are up to date"
+		return
+	fi
+	npm ci --no-audit --no-fund
+	printf '%s\n' "$now" >"$stamp"
+}
+
+case "${1:-all}" in
+packages) setup_packages ;;
+modules) setup_modules ;;
+all)
+	setup_packages
+	setup_modules
+	;;
+*) sed -n '2,5p' "$0" >&2 && exit 2 ;;
+esac
