@@ -1,0 +1,124 @@
+import { z } from "zod";
+import type { Conn, Dest, DirectorInfo, LocalAddress, Refusal, Service, SyncDaemon, Timeouts } from "../director/director.ts";
+import type { Explanation, Status } from "../director/status.ts";
+import { destSpec, endpoint, serviceKey, syncDaemon } from "./schema.ts";
+
+/** What the control socket answers. These describe (openapi.json); nothing is checked against them on its way out. */
+
+const count = z.int().min(0);
+const text = z.string();
+const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
+
+const counters = z.object({ conns: count, inPackets: count, outPackets: count, inBytes: count, outBytes: count });
+const rates = z.object({ cps: count, inPps: count, outPps: count, inBps: count, outBps: count });
+
+const dest = destSpec.extend({
+  activeConns: count,
+  inactiveConns: count,
+  persistConns: count,
+  counters,
+  rates,
+  hop: z.object({ state: z.enum(["resolved", "unresolved", "unreachable", "local"]), via: text.exactOptional() }).exactOptional(),
+});
+
+const localAddress = z.object({ addr: endpoint.shape.addr, conflicts: count, conns: count });
+
+export const service = z.object({
+  key: serviceKey,
+  scheduler: text,
+  schedFlags: list(z.literal([1, 2, 3])),
+  persistSeconds: count,
+  netmask: count,
+  onePacket: z.boolean(),
+  pe: text,
+  dests: list(dest),
+  localAddresses: list(localAddress),
+  counters,
+  rates,
+});
+
+export const conn = z.object({
+  protocol: z.enum(["tcp", "udp", "sctp", "ip"]),
+  client: endpoint,
+  virtual: endpoint,
+  dest: endpoint,
+  local: endpoint.exactOptional(),
+  method: z.enum(["nat", "route", "tunnel", "fullnat", "local", "bypass"]),
+  state: text,
+  expiresIn: count,
+  active: z.boolean(),
+  template: z.boolean(),
+  fwmark: count,
+  pe: z.object({ name: text, data: text }).exactOptional(),
+});
+
+export const info = z.object({ version: count, connTableSize: count });
+export const timeouts = z.object({ tcp: count, tcpFin: count, udp: count });
+export const settings = z.record(text, text);
+export const daemon = syncDaemon;
+
+const refusal = z.object({ index: count, code: text, message: text });
+export const refusals = z.object({ refusals: list(refusal) });
+
+export const status = z.object({
+  pid: count,
+  version: text,
+  engine: text,
+  uptimeSeconds: count,
+  attachments: list(
+    z.object({
+      interface: text,
+      ifindex: count,
+      hook: z.enum(["xdp", "tc"]),
+      mode: z.enum(["native", "generic", "tc"]),
+      adopted: z.boolean(),
+    }),
+  ),
+  table: z.object({ conns: count, capacity: count, services: count, dests: count }),
+  exits: z.record(text, count),
+});
+
+export const serviceRates = service.pick({ key: true, rates: true }).extend({
+  dests: list(dest.pick({ addr: true, port: true, weight: true, activeConns: true, inactiveConns: true, rates: true })),
+});
+
+export const explanation = z.object({
+  lines: list(text),
+  verdict: text.exactOptional(),
+  service: serviceKey.exactOptional(),
+  dest: endpoint.exactOptional(),
+});
+
+export const failure = z.object({
+  error: z.object({
+    code: text,
+    message: text,
+    problems: list(z.object({ path: text, message: text })).exactOptional(),
+  }),
+});
+
+/** Whatever the director says fits its description: this file does not compile when one of them changes alone. */
+type Fits<Value, Described> = [Value] extends [Described] ? true : never;
+export const agreed: {
+  readonly service: Fits<Service, z.output<typeof service>>;
+  readonly dest: Fits<Dest, z.output<typeof dest>>;
+  readonly localAddress: Fits<LocalAddress, z.output<typeof localAddress>>;
+  readonly conn: Fits<Conn, z.output<typeof conn>>;
+  readonly info: Fits<DirectorInfo, z.output<typeof info>>;
+  readonly timeouts: Fits<Timeouts, z.output<typeof timeouts>>;
+  readonly daemon: Fits<SyncDaemon, z.output<typeof daemon>>;
+  readonly refusal: Fits<Refusal, z.output<typeof refusal>>;
+  readonly status: Fits<Status, z.output<typeof status>>;
+  readonly explanation: Fits<Explanation, z.output<typeof explanation>>;
+} = {
+  service: true,
+  dest: true,
+  localAddress: true,
+  conn: true,
+  info: true,
+  timeouts: true,
+  daemon: true,
+  refusal: true,
+  status: true,
+  explanation: true,
+};

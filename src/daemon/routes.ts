@@ -1,0 +1,151 @@
+import { z } from "zod";
+import type { Director, Service } from "../director/director.ts";
+import type { ExplainQuery, Explanation, Status } from "../director/status.ts";
+import * as replies from "./replies.ts";
+import { explainQuery, operations, serviceKey } from "./schema.ts";
+
+/** The control socket's routes: one table for the server and for openapi.json. */
+
+/** What the routes ask. */
+export interface ApiHost {
+  readonly director: Director;
+  status(): Status;
+  /** What would become of a packet; changes nothing. */
+  explain(query: ExplainQuery): Explanation;
+}
+
+/** How an answer is written: as one value, as an array, or as NDJSON; the latter two in pieces. */
+export type Answer = { readonly value: unknown } | { readonly array: Iterable<unknown> } | { readonly lines: Iterable<unknown> };
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly summary: string;
+  /** `body`: JSON in the body; `key`: an optional query parameter that holds JSON. */
+  readonly takes?: { readonly from: "body" | "key"; readonly name: string; readonly schema: z.ZodType };
+  /** `schema` is that of one item where the answer is an array or lines. */
+  readonly gives: { readonly as: "value" | "array" | "lines"; readonly name: string; readonly schema: z.ZodType };
+  /** `input` has been checked; undefined where the route takes none, or a key was not given. */
+  answer(host: ApiHost, input: unknown): Answer;
+}
+
+type Given = Omit<Route, "takes" | "answer">;
+
+const plain = (about: Given, answer: (host: ApiHost) => Answer): Route => ({ ...about, answer });
+
+/** A route whose body is its input. */
+const posting = <Input>(about: Given, name: string, schema: z.ZodType<Input>, answer: (host: ApiHost, input: Input) => Answer) =>
+  ({ ...about, takes: { from: "body", name, schema }, answer }) as Route;
+
+/** A route that can be asked for all, or with a key for one. */
+const keyed = <Key>(about: Given, name: string, schema: z.ZodType<Key>, answer: (host: ApiHost, key?: Key) => Answer) =>
+  ({ ...about, takes: { from: "key", name, schema }, answer }) as Route;
+
+const value = (name: string, schema: z.ZodType) => ({ as: "value", name, schema }) as const;
+const array = (name: string, schema: z.ZodType) => ({ as: "array", name, schema }) as const;
+const lines = (name: string, schema: z.ZodType) => ({ as: "lines", name, schema }) as const;
+
+export const routes: readonly Route[] = [
+  plain(
+    { method: "GET", path: "/v1/info", summary: "IPVS version and conn table size", gives: value("Info", replies.info) },
+    ({ director }) => ({ value: director.info() }),
+  ),
+  keyed(
+    { method: "GET", path: "/v1/services", summary: "Services and their dests", gives: array("Service", replies.service) },
+    "ServiceKey",
+    serviceKey,
+    ({ director }, key) => ({ array: key === undefined ? director.services() : present(director.service(key)) }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/conns", summary: "Conns and persistence templates", gives: lines("Conn", replies.conn) },
+    ({ director }) => ({ lines: director.conns() }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/timeouts", summary: "Timeouts in seconds", gives: value("Timeouts", replies.timeouts) },
+    ({ director }) => ({ value: director.timeouts() }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/settings", summary: "Settings by name", gives: value("Settings", replies.settings) },
+    ({ director }) => ({ value: director.settings() }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/daemons", summary: "Synchronisation daemons", gives: array("SyncDaemon", replies.daemon) },
+    ({ director }) => ({ array: director.syncDaemons() }),
+  ),
+  posting(
+    {
+      method: "POST",
+      path: "/v1/operations",
+      summary: "Carries out all operations, or none and says why",
+      gives: value("Refusals", replies.refusals),
+    },
+    "Operations",
+    operations,
+    ({ director }, input) => ({ value: { refusals: director.apply(input.operations) } }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/status", summary: "The daemon and its data path", gives: value("Status", replies.status) },
+    (host) => ({ value: host.status() }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/rates", summary: "Rates per second", gives: array("ServiceRates", replies.serviceRates) },
+    ({ director }) => ({ array: director.services().map(ratesOf) }),
+  ),
+  posting(
+    {
+      method: "POST",
+      path: "/v1/explain",
+      summary: "What would become of a packet",
+      gives: value("Explanation", replies.explanation),
+    },
+    "ExplainQuery",
+    explainQuery,
+    (host, query) => ({ value: host.explain(query) }),
+  ),
+];
+
+const present = (service: Service | undefined): readonly Service[] => (service === undefined ? [] : [service]);
+
+const ratesOf = (service: Service) => ({
+  key: service.key,
+  rates: service.rates,
+  dests: service.dests.map(({ addr, port, weight, activeConns, inactiveConns, rates }) => ({
+    ...{ addr, port, weight, activeConns, inactiveConns, rates },
+  })),
+});
+
+/** The description of all routes but itself, as OpenAPI 3.1. */
+export function openapi(version: string): unknown {
+  const paths: Record<string, Record<string, unknown>> = {};
+  const schemas: Record<string, unknown> = { Failure: z.toJSONSchema(replies.failure) };
+  for (const route of routes) {
+    const { takes, gives } = route;
+    schemas[gives.name] = z.toJSONSchema(gives.schema, { io: "output" });
+    if (takes !== undefined) schemas[takes.name] = z.toJSONSchema(takes.schema, { io: "input" });
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: describe(route) };
+  }
+  return { openapi: "3.1.0", info: { title: "lvsd control socket", version }, paths, components: { schemas } };
+}
+
+const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+function describe({ summary, takes, gives }: Route): unknown {
+  const item = ref(gives.name);
+  const content =
+    gives.as === "lines"
+      ? { "application/x-ndjson": { schema: item } }
+      : { "application/json": { schema: gives.as === "array" ? { type: "array", items: item } : item } };
+  return {
+    summary,
+    ...(takes?.from === "body" && {
+      requestBody: { required: true, content: { "application/json": { schema: ref(takes.name) } } },
+    }),
+    ...(takes?.from === "key" && {
+      parameters: [{ name: "key", in: "query", content: { "application/json": { schema: ref(takes.name) } } }],
+    }),
+    responses: {
+      200: { description: gives.name, content },
+      default: { description: "Refused", content: { "application/json": { schema: ref("Failure") } } },
+    },
+  };
+}
