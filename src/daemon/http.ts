@@ -42,8 +42,8 @@ export async function sendPieces(response: ServerResponse, type: string, pieces:
   const rest = pieces[Symbol.iterator]();
   let chunk = nextChunk(rest);
   while (!chunk.last && !response.destroyed) {
-    if (response.write(chunk.text)) await turn();
-    else await drained(response);
+    if (!response.write(chunk.text)) await drained(response);
+    await turn(); // a fast client drains without one
     if (!response.destroyed) chunk = nextChunk(rest);
   }
   if (response.destroyed) rest.return?.();
