@@ -74,7 +74,7 @@ struct flow {
 	__u8 protocol;
 	__u8 family;            /* 4 or 6 */
 	__u16 kind;             /* enum flow_kind: templates share the table and never match a packet */
-};
+} __attribute__((aligned(8)));
 
 /* Where a frame goes next. */
 struct hop {

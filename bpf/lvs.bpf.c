@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/* The data path on the XDP hook. */
+#include "lvs.h"
+#include "sweep.h"
+
+SEC("xdp")
+int lvs_xdp(struct xdp_md *ctx)
+{
+	struct packet p = {};
+
+	hook_begin(&p, ctx);
+	return hook_verdict(lvs(&p));
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

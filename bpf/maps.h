@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/*
+ * Every map. All but `services` are arrays: their lookups are inlined by the kernel and cost about a nanosecond.
+ * Sizes marked "set at load" are placeholders. Maps the daemon reads often are memory-mapped by it.
+ */
+#pragma once
+
+#include "abi.h"
+#include "builtin.h"
+
+/* Set before loading; the verifier knows their values and prunes by them. */
+const volatile __u32 capacity = 1024;       /* conns */
+const volatile __u32 bucket_mask = 511;
+const volatile __u32 max_dests = 1024;
+
+#define EXIT_ROW 64     /* counters of one CPU in `exits`; EXIT_REASONS fits */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct identity);
+} identity SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settings);
+} settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct table_state);
+} table_state SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);              /* set at load */
+	__type(key, __u32);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 512);               /* set at load */
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+/* Slots of conns that have been used and are free again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1024);              /* set at load */
+	__uint(value_size, sizeof(__u32));
+} free_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);             /* set at load */
+	__type(key, struct service_key);
+	__type(value, struct service);
+} services SEC(".maps");
+
+/* By service id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 16384);             /* set at load */
+	__type(key, __u32);
+	__type(value, struct service_state);
+} service_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);              /* set at load */
+	__type(key, __u32);
+	__type(value, struct dest);
+} dests SEC(".maps");
+
+/* Dest lists, newest first, and hash tables of services: dest indices (tables: + 1, 0 empty). A service names its range. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096);              /* set at load */
+	__type(key, __u32);
+	__type(value, __u32);
+} members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct laddr);
+} laddrs SEC(".maps");
+
+/* Row of a CPU, then dest. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);              /* set at load: CPUs * max_dests */
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+/* Row of a CPU, then enum exit_reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, EXIT_ROW);          /* set at load: CPUs * EXIT_ROW */
+	__type(key, __u32);
+	__type(value, __u64);
+} exits SEC(".maps");
+
+/* By ifindex: our own MAC there, so that a frame flooded past somebody else is left alone. */
+struct interface {
+	__u8 mac[6];
+	__u16 known;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct interface);
+} interfaces SEC(".maps");
+
+/* Which conn the later fragments of a datagram belong to. LRU: a lost entry costs a datagram, never a conn. */
+struct fragment_key {
+	struct addr src;
+	struct addr dst;
+	__u32 id;
+	__u16 protocol;
+	__u16 family;
+};
+
+struct fragment {
+	__be16 sport;
+	__be16 dport;
+	__u32 seen;             /* jiffies */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
+
+struct sweep_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sweep_timer);
+} sweep_timers SEC(".maps");

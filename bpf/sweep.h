@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/*
+ * Expiry. A BPF timer walks the slots a slice at a time, whether the daemon lives or not. A conn whose time is up is
+ * taken apart in one round and its slot given back in the next: by then no packet holds it any more.
+ */
+#pragma once
+
+#include "bind.h"
+
+#define SWEEP_PERIOD_NS (20 * 1000 * 1000)
+#define SWEEP_ROUNDS_PER_TABLE 50       /* so a round over all slots takes a second */
+#define SWEEP_SLICE_MIN 256
+
+struct sweep {
+	struct settings *set;
+	struct table_state *table;
+	__u32 from;             /* slot */
+	__u32 now;
+};
+
+static __always_inline void expire(struct sweep *w, struct conn *c, __u32 slot)
+{
+	if (c->n_control) {
+		c->timeout = LATER_SECONDS * w->set->hz;
+		c->expires = w->now + c->timeout;
+		return;
+	}
+	end_conn(w->table, c, slot, w->now);
+}
+
+static long sweep_slot(__u32 i, struct sweep *w)
+{
+	__u32 slot = w->from + i;
+	struct conn *c = conn_at(slot);
+
+	if (!c)
+		return 1;
+	switch (c->life) {
+	case LIFE_LIVE:
+		if (is_past(c->expires, w->now))
+			expire(w, c, slot);
+		break;
+	case LIFE_DYING:
+		/* at least one jiffy has passed since: a packet is through within microseconds */
+		if (c->expires != w->now) {
+			c->life = LIFE_FREE;
+			give_slot(slot);
+		}
+		break;
+	}
+	return 0;
+}
+
+static __always_inline __u32 data_path_now(const struct settings *set)
+{
+	return (__u32)bpf_jiffies64() + set->clock_offset;
+}
+
+static __always_inline void sweep_slots(struct settings *set, struct table_state *table, __u32 from, __u32 count)
+{
+	struct sweep w = { .set = set, .table = table, .from = from, .now = data_path_now(set) };
+
+	bpf_loop(count, sweep_slot, &w, 0);
+}
+
+static int sweep_tick(void *map, __u32 *key, struct sweep_timer *t)
+{
+	struct settings *set = settings_of();
+	struct table_state *table = table_of();
+
+	if (set && table) {
+		__u32 slice = table->fresh / SWEEP_ROUNDS_PER_TABLE + SWEEP_SLICE_MIN;
+
+		sweep_slots(set, table, table->sweep_at, slice);
+		table->sweep_at += slice;
+		if (table->sweep_at >= table->fresh)
+			table->sweep_at = 0;
+	}
+	bpf_timer_start(&t->timer, SWEEP_PERIOD_NS, 0);
+	return 0;
+}
+
+/* Run once by the daemon: starts the timer, or takes it over from the program of a daemon before. */
+SEC("xdp")
+int sweep_start(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct sweep_timer *t = bpf_map_lookup_elem(&sweep_timers, &zero);
+
+	if (!t)
+		return -1;
+	bpf_timer_init(&t->timer, &sweep_timers, 1 /* CLOCK_MONOTONIC */);
+	if (bpf_timer_set_callback(&t->timer, sweep_tick))
+		return -2;
+	return bpf_timer_start(&t->timer, SWEEP_PERIOD_NS, 0);
+}
+
+/* Run by tests and by the daemon: one whole round, now. */
+SEC("xdp")
+int sweep_all(struct xdp_md *ctx)
+{
+	struct settings *set = settings_of();
+	struct table_state *table = table_of();
+
+	if (!set || !table)
+		return -1;
+	sweep_slots(set, table, 0, table->fresh);
+	return 0;
+}
