@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Fault } from "../fault.ts";
 import {
@@ -37,6 +38,7 @@ SEC("xdp") int counting(struct xdp_md *ctx) {
   return verdict;
 }
 SEC("xdp") int short_packet(struct xdp_md *ctx) { return bpf_xdp_adjust_tail(ctx, -20) ? 0 : 3; }
+SEC("xdp") int came_from(struct xdp_md *ctx) { return ctx->ingress_ifindex; }
 SEC("tc") int marking(struct __sk_buff *skb) { skb->mark = skb->mark + 1; return 0; }
 char LICENSE[] SEC("license") = "GPL";
 `;
@@ -104,6 +106,7 @@ describe("an object", () => {
       expect(object.programs().map(({ name, section }) => [name, section])).toEqual([
         ["counting", "xdp"],
         ["short_packet", "xdp"],
+        ["came_from", "xdp"],
         ["marking", "tc"],
       ]);
     });
@@ -164,12 +167,13 @@ describe("an object", () => {
   });
 
   test("takes over the map that is pinned at the path it was given", () => {
-    const pinned = `${bpffs.path}/flows`;
-    const prepare = (object: BpfObject) => object.setPinPath("flows", pinned);
-    const write = (object: BpfObject) => object.map("flows");
-    const first = withObject(write, prepare);
+    const directory = openSync(bpffs.path, "r"); // as bpffs.ts reaches a mount of another namespace
+    const prepare = (object: BpfObject) => object.setPinPath("flows", `/proc/self/fd/${directory}/flows`);
+    const flowsOf = (object: BpfObject) => object.map("flows");
+    const first = withObject(flowsOf, prepare);
     first.update(u32(7), u64(70));
-    const second = withObject(write, prepare);
+    const second = withObject(flowsOf, prepare);
+    closeFd(directory);
     const value = new Uint8Array(8);
     expect(second.lookup(u32(7), value)).toBe(true);
     expect(toU64(value)).toBe(70);
@@ -397,6 +401,14 @@ describe("a program", () => {
       expect(marking.run()).toBe(0);
       expect(new DataView(ctxOut.buffer).getUint32(8, true)).toBe(42);
       expect(marking.ctxOutLength).toBe(192);
+    });
+  });
+
+  test("for XDP comes from the interface that its context names", () => {
+    withObject((object) => {
+      const ctx = new Uint8Array(24); // struct xdp_md: data, data_end, data_meta, ingress_ifindex, ...
+      new Uint32Array(ctx.buffer).set([0, 60, 0, 1]);
+      expect(testRun(object.programFd("came_from"), { data: new Uint8Array(60), ctx }).retval).toBe(1);
     });
   });
 

@@ -124,7 +124,10 @@ const DEBUG = 2;
 const LINE = 8 << 10;
 const VERIFIER_LOG = (16 << 20) + LINE; // the most that the kernel writes, and libbpf's frame around it
 
-/** Runs `call` and gathers what libbpf has to say meanwhile, the verifier's log included. */
+/**
+ * Runs `call` and gathers what libbpf has to say meanwhile, the verifier's log included. libbpf has one place for the
+ * function that it prints with, so two threads must not do this at the same time.
+ */
 export function withLog<T>(call: () => T): { result: T; log: string } {
   let log = "";
   const { setPrint } = libbpf();

@@ -7,7 +7,7 @@ export interface TestRunOptions {
   readonly data?: Uint8Array;
   /** Where the frame goes afterwards. Too short: ENOSPC. */
   readonly dataOut?: Uint8Array;
-  /** struct xdp_md or __sk_buff, and where it goes afterwards. */
+  /** struct xdp_md (its data_end must be the length of data) or __sk_buff, and where it goes afterwards. */
   readonly ctx?: Uint8Array;
   readonly ctxOut?: Uint8Array;
   /** Runs in one call, without putting the packet back between them. Default 1. */
