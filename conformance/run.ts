@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { explain } from "../src/fault.ts";
+import { HERE } from "./agent.ts";
+import { type Case, parseCase } from "./case.ts";
+import { DIFFERENCES, type Difference } from "./differences.ts";
+import { type Hook, LvsdSide } from "./lvsd.ts";
+import { printResults, type Result, resultOf, unmetExpectations } from "./report.ts";
+import type { Outcome, Side } from "./side.ts";
+import { formatTranscript, parseTranscript } from "./transcript.ts";
+import { KernelSide } from "./uml.ts";
+
+/**
+ *   node build/conformance.mjs [--side kernel|lvsd|both] [--hook xdp|tc] [--record] [--list] [FILTER...]
+ *
+ * `kernel` runs the cases on the real IPVS and holds the answers against the recorded ones (--record stores them);
+ * `lvsd` runs them on lvsd against the recorded answers; `both` (the default) runs both and compares them. FILTER: part of a name.
+ */
+const CASES = join(HERE, "cases");
+const recordingPath = (name: string): string => join(CASES, `${name}.kernel.txt`);
+
+function readCases(filters: readonly string[]): Case[] {
+  return readdirSync(CASES, { recursive: true, encoding: "utf8" })
+    .filter((f) => f.endsWith(".case"))
+    .map((f) => f.slice(0, -".case".length))
+    .filter((name) => filters.length === 0 || filters.some((part) => name.includes(part)))
+    .sort()
+    .map((name) => parseCase(name, readFileSync(join(CASES, `${name}.case`), "utf8")));
+}
+
+async function runOn(side: Side, cases: readonly Case[]): Promise<Outcome[]> {
+  try {
+    await side.start();
+    return await side.run(cases);
+  } finally {
+    await side.stop();
+  }
+}
+
+function recorded(cases: readonly Case[]): Outcome[] {
+  return cases.map((c) => {
+    const path = recordingPath(c.name);
+    if (!existsSync(path)) return { name: c.name, failure: "no recording: run with --side kernel --record" };
+    return { name: c.name, transcript: parseTranscript(c.name, readFileSync(path, "utf8")) };
+  });
+}
+
+function record(outcomes: readonly Outcome[]): number {
+  let failures = 0;
+  for (const o of outcomes) {
+    if ("transcript" in o) writeFileSync(recordingPath(o.name), formatTranscript(o.transcript));
+    else {
+      failures++;
+      console.log(`${o.name}: ${o.failure}`);
+    }
+  }
+  console.log(`${outcomes.length - failures} recorded, ${failures} failed`);
+  return failures;
+}
+
+interface Options {
+  readonly side: string;
+  readonly hook: Hook;
+  readonly record: boolean;
+}
+
+async function runCases(options: Options, cases: readonly Case[]): Promise<number> {
+  const kernel = options.side === "lvsd" ? recorded(cases) : await runOn(new KernelSide(), cases);
+  for (const text of unmetExpectations(kernel)) console.log(text);
+  if (options.record) return record(kernel) === 0 ? 0 : 1;
+  const theirs = options.side === "kernel" ? recorded(cases) : kernel;
+  const ours = options.side === "kernel" ? kernel : await runOn(new LvsdSide(options.hook), cases);
+  const list: readonly Difference[] = options.side === "kernel" ? [] : DIFFERENCES;
+  const results: Result[] = cases.map((c, i) => resultOf(c, theirs[i]!, ours[i]!, list));
+  return printResults(results, console.log) ? 0 : 1;
+}
+
+/** Returns the exit code: 0 agreed, 1 different, 2 could not be run. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        side: { type: "string", default: "both" },
+        hook: { type: "string", default: "xdp" },
+        record: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+      },
+    });
+    if (!["kernel", "lvsd", "both"].includes(values.side))
+      throw new Error(`--side ${values.side}: expected kernel, lvsd or both`);
+    if (!["xdp", "tc"].includes(values.hook)) throw new Error(`--hook ${values.hook}: expected xdp or tc`);
+    const cases = readCases(positionals);
+    if (!values.list) return await runCases({ side: values.side, hook: values.hook as Hook, record: values.record }, cases);
+    for (const c of cases) console.log(`${c.name}: ${c.about}`);
+    return 0;
+  } catch (error) {
+    console.error(explain(error));
+    return 2;
+  }
+}
