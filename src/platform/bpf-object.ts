@@ -1,6 +1,6 @@
 import { Fault } from "../fault.ts";
 import { BpfMap } from "./bpf-map.ts";
-import { addressOf, cString, errno, options, type Pointer, viewOf } from "./koffi.ts";
+import { addressOf, cString, errno, type Pointer, struct, viewOf } from "./koffi.ts";
 import { checkBpf, libbpf, withLog } from "./libbpf.ts";
 import { dupFd } from "./process.ts";
 
@@ -50,12 +50,10 @@ export class BpfObject {
 
   /** Reads the file. ENOENT: no such file; its other problems are EINVAL or so, with libbpf's words. */
   static open(path: string, { name, logLines = 12 }: ObjectOptions = {}): BpfObject {
-    const opts = options(80); // bpf_object_open_opts
-    const text = name === undefined ? undefined : cString(name); // kept until libbpf has copied it
-    if (text !== undefined) opts.view.setBigUint64(8, addressOf(text), true);
+    const opts = openOptions(name);
     let code = 0;
     const { result, log } = withLog(() => {
-      const object = libbpf().open(path, opts.bytes);
+      const object = libbpf().open(path, opts);
       code = errno();
       return object;
     });
@@ -176,6 +174,17 @@ export class BpfObject {
   #did(result: number, what: string): void {
     checkBpf("prepare BPF object", result, what);
   }
+}
+
+/** bpf_object_open_opts, and behind it in the same buffer the name that it points to. */
+function openOptions(name: string | undefined): Uint8Array {
+  const size = 80;
+  const text = cString(name ?? "");
+  const { bytes, view } = struct(size + text.length);
+  bytes.set(text, size);
+  view.setBigUint64(0, BigInt(size), true);
+  if (name !== undefined) view.setBigUint64(8, addressOf(bytes) + BigInt(size), true);
+  return bytes;
 }
 
 /** Without the frame that libbpf puts round the verifier's log, and without its closing statistics. */

@@ -1,6 +1,6 @@
-import koffi from "koffi";
 import { mapInfo } from "./bpf.ts";
 import { mapMemory } from "./mmap.ts";
+import { watchFd } from "./poll.ts";
 import { closeFd, dupFd, pageSize } from "./process.ts";
 
 /**
@@ -58,13 +58,13 @@ export function openRingBuffer(mapFd: number, onRecord: RecordHandler): RingBuff
     return records;
   }
 
-  const poll = koffi.node.poll(fd, { readable: true }, consume);
+  const watch = watchFd(fd, consume);
   return {
     consume,
     close() {
       if (!open) return;
       open = false;
-      poll.close();
+      watch.close();
       producerPages.close();
       consumerPage.close();
       closeFd(fd);

@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mapType } from "./bpf.ts";
 import { BpfMap } from "./bpf-map.ts";
@@ -173,6 +174,38 @@ describe("a timer", () => {
     timer.at(monotonicMs() + 10_000);
     timer.at(monotonicMs() + 5);
     await until(() => ticks === 1);
+  });
+});
+
+describe("a watched descriptor", () => {
+  /** The script runs in a process of its own and prints. */
+  async function said(script: string, ...flags: string[]): Promise<string> {
+    const stdin = {
+      contents: `import { openTimer } from "./timer.ts";${script}`,
+      resolveDir: import.meta.dirname,
+      loader: "ts",
+    } as const;
+    const outfile = `${dir.path}/watch.cjs`;
+    await build({ stdin, bundle: true, platform: "node", format: "cjs", external: ["koffi"], outfile, logLevel: "error" });
+    const env = { ...process.env, NODE_PATH: `${import.meta.dirname}/../../node_modules` };
+    return execFileSync(process.execPath, [...flags, outfile], { encoding: "utf8", env, timeout: 10_000 });
+  }
+
+  test("whose callback throws is an uncaught exception, and is watched on", async () => {
+    const script = `
+      let ticks = 0;
+      process.on("uncaughtException", (error) => console.log(error.message));
+      const timer = openTimer(() => { if (++ticks === 3) timer.close(); throw new Error("tick " + ticks); });
+      timer.every(5);`;
+    expect(await said(script)).toBe("tick 1\ntick 2\ntick 3\n");
+  });
+
+  test("is watched though nobody keeps the watch", async () => {
+    const script = `
+      openTimer(() => { console.log("ticked"); process.exit(); }).at(Number(process.hrtime.bigint()) / 1e6 + 100);
+      setTimeout(() => { for (let n = 0; n < 5; n++) global.gc(); }, 20);
+      setTimeout(() => {}, 500);`;
+    expect(await said(script, "--expose-gc")).toBe("ticked\n");
   });
 });
 

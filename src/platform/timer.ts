@@ -1,6 +1,6 @@
-import koffi from "koffi";
 import { Fault } from "../fault.ts";
 import { check, errno, libc, struct } from "./koffi.ts";
+import { watchFd } from "./poll.ts";
 import { closeFd } from "./process.ts";
 
 const CLOCK_MONOTONIC = 1;
@@ -43,7 +43,7 @@ export function openTimer(onTick: (expirations: number) => void): Timer {
     check("timerfd_settime", c.settime(fd, flags, spec.bytes, null), `${firstMs} ms, then every ${periodMs} ms`);
   }
 
-  const poll = koffi.node.poll(fd, { readable: true }, () => {
+  const watch = watchFd(fd, () => {
     if (c.read(fd, count.bytes, 8) === 8) onTick(Number(count.view.getBigUint64(0, true)));
     else if (errno() !== EAGAIN) throw Fault.fromErrno("read", errno(), "timerfd"); // EAGAIN: set anew meanwhile
   });
@@ -55,7 +55,7 @@ export function openTimer(onTick: (expirations: number) => void): Timer {
     close() {
       if (!open) return;
       open = false;
-      poll.close();
+      watch.close();
       closeFd(fd);
     },
   };
