@@ -1,4 +1,4 @@
-import { Fault } from "../fault.ts";
+import { errnoName, Fault } from "../fault.ts";
 import { closeFd } from "./process.ts";
 import { netlinkAddress } from "./sockaddr.ts";
 import {
@@ -26,7 +26,7 @@ const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 /** The kernel had more to say than there was room for, and threw it away. */
-const ENOBUFS = "E105";
+const ENOBUFS = errnoName(105);
 
 /** The kernel makes no greater datagrams but for dumps of links with hundreds of virtual functions. */
 const DATAGRAM_BYTES = 256 * 1024;

@@ -199,7 +199,7 @@ export function watchFd(fd: number, ready: () => void, on: "readable" | "writabl
   };
 }
 
-/** libuv calls back past Node's own entrance: what is thrown there would be lost, and promises would wait for the next event. */
+/** What is thrown in a callback of koffi.node.poll is lost without a word; thrown anew from an immediate it ends the process. */
 function guarded(ready: () => void): void {
   try {
     ready();

@@ -150,7 +150,7 @@ test("what a bridge says about its ports and its forwarding table is not taken f
   expect(parseRtEvent({ type: 28, flags: 0, sequence: 0, port: 0, payload: entry })).toBeUndefined();
 });
 
-test("a route message says whether it is gone and whether it replaces another", () => {
+test("a route message says whether it is gone and where it goes among its like", () => {
   const value = parseRoute(hex("021800 00 fe 02 fd 01 00000000 0800 0100 0a000000 0800 0400 02000000 0800 0700 0a000001"));
   expect(value).toMatchObject({
     prefix: "10.0.0.0",
@@ -160,8 +160,8 @@ test("a route message says whether it is gone and whether it replaces another", 
     nextHops: [{ ifindex: 2 }],
   });
   const message = { type: 24, flags: NLM_F_REPLACE, sequence: 0, port: 0, payload: emitRoute(value!) };
-  expect(parseRtEvent(message)).toEqual({ kind: "route", gone: false, replaces: true, value });
-  expect(parseRtEvent({ ...message, type: 25, flags: 0 })).toEqual({ kind: "route", gone: true, replaces: false, value });
+  expect(parseRtEvent(message)).toEqual({ kind: "route", gone: false, placement: "instead", value });
+  expect(parseRtEvent({ ...message, type: 25, flags: 0 })).toEqual({ kind: "route", gone: true, placement: "first", value });
 });
 
 test("a change of a link names only what changes", () => {

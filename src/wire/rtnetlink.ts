@@ -1,4 +1,4 @@
-import { type NetlinkMessage, NLM_F_REPLACE } from "./netlink.ts";
+import { type NetlinkMessage, NLM_F_APPEND, NLM_F_REPLACE } from "./netlink.ts";
 import { type InterfaceAddress, parseAddress } from "./rtnetlink-address.ts";
 import { type Link, parseLink } from "./rtnetlink-link.ts";
 import { type Neighbour, parseNeighbour } from "./rtnetlink-neighbour.ts";
@@ -36,8 +36,8 @@ export type RtEvent =
       readonly kind: "route";
       readonly gone: boolean;
       readonly value: Route;
-      /** It takes the place of the route of the same prefix, table, TOS and metric. */
-      readonly replaces: boolean;
+      /** Where it goes among the routes of the same prefix, table, TOS and metric. */
+      readonly placement: "first" | "last" | "instead";
     };
 
 /** undefined: not about one of the four, of another address family, or malformed. */
@@ -56,13 +56,15 @@ export function parseRtEvent(message: NetlinkMessage): RtEvent | undefined {
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       const value = parseRoute(payload);
-      const replaces = (message.flags & NLM_F_REPLACE) !== 0;
-      return value && { kind: "route", gone: type === RTM_DELROUTE, value, replaces };
+      return value && { kind: "route", gone: type === RTM_DELROUTE, value, placement: placementOf(message.flags) };
     }
     default:
       return undefined;
   }
 }
+
+const placementOf = (flags: number) =>
+  (flags & NLM_F_REPLACE) !== 0 ? "instead" : (flags & NLM_F_APPEND) !== 0 ? "last" : "first";
 
 type Plain = Exclude<RtEvent, { kind: "route" }>;
 const event = <K extends Plain["kind"]>(kind: K, gone: boolean, value: (Plain & { kind: K })["value"] | undefined) =>
