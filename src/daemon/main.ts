@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import type { Log, OpenXdpDirector } from "../director/xdp/types.ts";
+import { explain } from "../fault.ts";
+import { notifyManager } from "../platform/notify.ts";
+import { monotonicMs } from "../platform/timer.ts";
+import { EXIT_DEFECT, failureOf } from "./failure.ts";
+import { placesOf } from "./instance.ts";
+import { createLog } from "./log.ts";
+import { type Lvsd, startLvsd } from "./lvsd.ts";
+import { type LvsdOptions, parseCommandLine } from "./options.ts";
+import { preflight } from "./preflight.ts";
+
+/** lvsd as a process: its command line, its signals, its exit code. */
+export async function main(argv: readonly string[], open: OpenXdpDirector): Promise<void> {
+  const line = parseCommandLine(argv);
+  if ("print" in line) {
+    process[line.to].write(line.print);
+    process.exitCode = line.exit;
+    return;
+  }
+  process.stderr.on("error", () => {}); // whoever read the log is gone; forwarding matters more
+  const log = createLog(line.run.log, (text) => process.stderr.write(text));
+  const crash = (error: unknown) => {
+    log.error("defect", { reason: explain(error), stack: error instanceof Error ? error.stack : undefined });
+    process.exit(EXIT_DEFECT); // the programs and maps stay, and the next lvsd finds them
+  };
+  process.on("uncaughtException", crash).on("unhandledRejection", crash);
+  await run(line.run, open, log);
+}
+
+async function run(options: LvsdOptions, open: OpenXdpDirector, log: Log): Promise<void> {
+  const asked = signals(log);
+  let lvsd: Lvsd;
+  try {
+    preflight(thisMachine(), options.interfaces);
+    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs });
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    process.stderr.write(`lvsd: ${failure.line}\n`);
+    process.exit(failure.exit);
+  }
+  log.info("stopping", { signal: await asked });
+  await lvsd.stop();
+  process.exit(0);
+}
+
+/** The signal that asks to stop; one that comes during the start is not forgotten. */
+function signals(log: Log): Promise<string> {
+  process.on("SIGHUP", () => log.info("nothing to reload", { reason: "no configuration file is in use" }));
+  return new Promise((resolve) => process.on("SIGTERM", resolve).on("SIGINT", resolve));
+}
+
+const thisMachine = () => ({
+  release: release(),
+  status: readFileSync("/proc/self/status", "utf8"),
+  netDev: readFileSync("/proc/self/net/dev", "utf8"),
+});

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { parseCommandLine } from "./options.ts";
+
+const defaults = { interfaces: [], hook: "auto", xdpMode: "auto", connTableSize: 1_048_576, leave: false, log: "text" };
+
+const accepted: [argv: string[], expected: object][] = [
+  [[], {}],
+  [["--interface", "eth0", "--interface", "eth1", "--interface", "eth0"], { interfaces: ["eth0", "eth1"] }],
+  [["--hook", "tc", "--leave"], { hook: "tc", leave: true }],
+  [["--xdp-mode=generic", "--conns", "1000"], { xdpMode: "generic", connTableSize: 1000 }],
+  [["--log", "json"], { log: "json" }],
+];
+
+for (const [argv, expected] of accepted) {
+  test(`lvsd ${argv.join(" ")} runs`, () => {
+    expect(parseCommandLine(argv)).toEqual({ run: { ...defaults, ...expected } });
+  });
+}
+
+const refused: [argv: string[], words: string][] = [
+  [["--hook", "ebpf"], "lvsd: option '--hook <hook>' argument 'ebpf' is invalid. Allowed choices are auto, xdp, tc."],
+  [["--conns", "0"], "1 to 67108864"],
+  [["--conns", "many"], "1 to 67108864"],
+  [["--interfaces", "eth0"], "(Did you mean --interface?)"],
+  [["--interface"], "argument missing"],
+  [["eth0"], "too many arguments"],
+  [["-f", "keepalived.conf"], "lvsd: -f keepalived.conf: configuration files are not read yet"],
+];
+
+for (const [argv, words] of refused) {
+  test(`lvsd ${argv.join(" ")} is a usage error that says so`, () => {
+    const line = parseCommandLine(argv);
+    expect(line).toMatchObject({ to: "stderr", exit: 2 });
+    expect("print" in line && line.print).toContain(words);
+  });
+}
+
+test("help and version go to standard output", () => {
+  expect(parseCommandLine(["--version"])).toMatchObject({
+    print: expect.stringMatching(/^lvsd \d+\.\d+\.\d+\n$/),
+    to: "stdout",
+    exit: 0,
+  });
+  const help = parseCommandLine(["--help"]);
+  expect(help).toMatchObject({ to: "stdout", exit: 0 });
+  for (const word of ["--interface", "--hook", "--xdp-mode", "--leave", "LVSD_SOCKET", "Exit codes"]) {
+    expect("print" in help && help.print).toContain(word);
+  }
+});

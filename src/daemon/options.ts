@@ -1,0 +1,82 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { XdpOptions } from "../director/xdp/types.ts";
+import { VERSION } from "../version.ts";
+
+/** lvsd's command line. */
+
+export interface LvsdOptions extends Omit<XdpOptions, "log"> {
+  /** On a stop, programs and maps stay, and forwarding goes on. */
+  readonly leave: boolean;
+  readonly log: "text" | "json";
+}
+
+/** What to do with a command line: run, or print something and end. */
+export type CommandLine =
+  | { readonly run: LvsdOptions }
+  | { readonly print: string; readonly to: "stdout" | "stderr"; readonly exit: number };
+
+const CONNS = 1_048_576;
+const CONNS_MAX = 1 << 26;
+
+interface Parsed extends Omit<LvsdOptions, "interfaces" | "connTableSize"> {
+  readonly interface: readonly string[];
+  readonly conns: number;
+  readonly file?: string;
+}
+
+/** @param argv without node and the script */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  let printed = "";
+  const collect = (text: string) => {
+    printed += text;
+  };
+  const program = command().exitOverride().configureOutput({ writeOut: collect, writeErr: collect });
+  try {
+    program.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? { print: printed, to: "stdout", exit: 0 } : usage(printed);
+  }
+  const { file, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  if (file !== undefined) return usage(`lvsd: -f ${file}: configuration files are not read yet; add services with ipvsadm\n`);
+  return { run: { ...rest, interfaces: [...new Set(interfaces)], connTableSize: conns } };
+}
+
+const usage = (print: string): CommandLine => ({ print, to: "stderr", exit: 2 });
+
+function command(): Command {
+  return new Command("lvsd")
+    .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
+    .option("-f, --file <file>", "a keepalived.conf (not read yet)")
+    .option(
+      "--interface <if>",
+      "serve packets that arrive here; may be repeated",
+      (name, before: string[]) => [...before, name],
+      [],
+    )
+    .addOption(choice("--hook <hook>", "where packets are taken", ["auto", "xdp", "tc"]))
+    .addOption(choice("--xdp-mode <mode>", "in the driver, or in the stack", ["auto", "native", "generic"]))
+    .option("--conns <n>", "the greatest number of connections", connCount, CONNS)
+    .option("--leave", "keep forwarding when stopped", false)
+    .addOption(choice("--log <form>", "lines for people or for programs", ["text", "json"]))
+    .version(`lvsd ${VERSION}`, "--version")
+    .helpOption("--help")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lvsd: ")) })
+    .allowExcessArguments(false)
+    .addHelpText("after", AFTER);
+}
+
+const choice = (flags: string, about: string, words: readonly [string, ...string[]]): Option =>
+  new Option(flags, about).choices(words).default(words[0]);
+
+function connCount(text: string): number {
+  const n = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (n < 1 || n > CONNS_MAX) throw new InvalidArgumentError(`1 to ${CONNS_MAX}.`);
+  return n;
+}
+
+const AFTER = `
+Its control socket is $LVSD_SOCKET, or /run/lvsd/<inode of the network namespace>.sock.
+SIGTERM and SIGINT stop it and its forwarding, with --leave only it.
+Exit codes: 0 stopped, 1 refused, 2 usage, 69 the kernel lacks something, 70 a defect (forwarding stays),
+77 not permitted, 78 pinned maps of another layout.`;
