@@ -1,4 +1,5 @@
 import { errnoName, Fault } from "../fault.ts";
+import { type Watch, watchFd } from "./poll.ts";
 import { closeFd } from "./process.ts";
 import { netlinkAddress } from "./sockaddr.ts";
 import {
@@ -12,8 +13,6 @@ import {
   setOption,
   setReceiveRoom,
   setReceiveTimeout,
-  type Watch,
-  watchFd,
 } from "./socket.ts";
 
 /** Netlink sockets: datagrams to and from the kernel. What is in them is the business of src/wire. */
@@ -76,6 +75,7 @@ export interface NetlinkHandlers {
 export class NetlinkSocket {
   readonly fd: number;
   #watch: Watch | undefined;
+  #isUnref = false;
   #isOpen = true;
 
   constructor(fd: number) {
@@ -106,11 +106,14 @@ export class NetlinkSocket {
 
   /** From now on hands over what comes, in order. Once per socket. */
   watch(handlers: NetlinkHandlers): void {
+    this.#watch?.close();
     this.#watch = watchFd(this.fd, () => this.#drain(handlers));
+    if (this.#isUnref) this.#watch.unref();
   }
 
   /** Let the event loop end in spite of the watch. */
   unref(): void {
+    this.#isUnref = true;
     this.#watch?.unref();
   }
 
@@ -130,6 +133,7 @@ export class NetlinkSocket {
         handlers.onDatagram(bytes);
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== ENOBUFS) throw error;
+        this.watch(handlers); // libuv gives up on a descriptor that has had an error
         handlers.onOverrun();
       }
     }

@@ -1,4 +1,3 @@
-import koffi from "koffi";
 import { Fault } from "../fault.ts";
 import { check, cString, errno, libc, struct, toNumber } from "./koffi.ts";
 import { inNamespace } from "./namespace.ts";
@@ -172,41 +171,6 @@ function receiveBytes(fd: number, into: Uint8Array, wait: boolean, from: Uint8Ar
     const code = errno();
     if (code === EAGAIN) return undefined;
     if (code !== EINTR) throw Fault.fromErrno("receive", code, `descriptor ${fd}`);
-  }
-}
-
-/** Watches one descriptor; there may be one of these at a time for each. */
-export interface Watch {
-  /** Let the event loop end in spite of it. */
-  unref(): void;
-  /** To be called before the descriptor is closed. May be called twice. */
-  close(): void;
-}
-
-/**
- * Calls back whenever the descriptor can be read (or written), again and again while that is so. Makes the descriptor
- * non-blocking.
- */
-export function watchFd(fd: number, ready: () => void, on: "readable" | "writable" = "readable"): Watch {
-  const poll = koffi.node.poll(fd, { readable: on === "readable", writable: on === "writable" }, () => guarded(ready));
-  let isOpen = true;
-  return {
-    unref: () => poll.unref(),
-    close() {
-      if (isOpen) poll.close();
-      isOpen = false;
-    },
-  };
-}
-
-/** What is thrown in a callback of koffi.node.poll is lost without a word; thrown anew from an immediate it ends the process. */
-function guarded(ready: () => void): void {
-  try {
-    ready();
-  } catch (error) {
-    setImmediate(() => {
-      throw error;
-    });
   }
 }
 
