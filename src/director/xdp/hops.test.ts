@@ -441,6 +441,14 @@ describe("routes beside each other", () => {
   });
 });
 
+test("of addresses that are equally good as a source IPv4 takes the older and IPv6 the newer", () => {
+  const hops = hopsWith();
+  hear(hops, "address", address(2, "10.0.8.1", 24));
+  hear(hops, "address", address(2, "2001:db8:0:8::1", 64));
+  expect(hops.resolve(ip("192.0.2.1"))).toMatchObject({ source: "10.0.0.1" });
+  expect(hops.resolve(ip("2001:4860::1"))).toMatchObject({ source: "2001:db8:0:8::1" });
+});
+
 test("the routes are in doubt after a link has gone down or an address away, until they are read again", () => {
   const hops = hopsWith();
   for (const change of [

@@ -97,7 +97,7 @@ const ADDRESS_FLAGS = IFA_F_SECONDARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA
 
 export class Hops {
   #links = new Map<number, Link>();
-  /** In the order of the kernel, which for IPv4 decides which is primary. */
+  /** In the order of the kernel, which decides between addresses that are equally good as a source. */
   #addresses = new Map<string, InterfaceAddress>();
   #local = new RouteSet();
   #main = new RouteSet();
@@ -212,8 +212,7 @@ export class Hops {
       case "link":
         return event.gone ? this.#dropLink(event.value) : this.#noteLink(event.value);
       case "address":
-        if (event.gone) this.#doubtful = true;
-        return note(this.#addresses, addressKey(event.value), event.gone ? undefined : event.value, sameAddress);
+        return this.#noteAddress(event.value, event.gone);
       case "neighbour": {
         const { ifindex, address } = event.value;
         if (!isOwn(event.value)) return false;
@@ -232,6 +231,15 @@ export class Hops {
     const before = this.#links.get(link.ifindex);
     if (((before?.flags ?? 0) & LINK_FLAGS) !== (link.flags & LINK_FLAGS)) this.#doubtful = true;
     return note(this.#links, link.ifindex, link, sameLink);
+  }
+
+  #noteAddress(address: InterfaceAddress, gone: boolean): boolean {
+    if (gone) this.#doubtful = true;
+    const key = addressKey(address);
+    // The kernel lists a new IPv6 address before those that the link has, and of addresses alike it takes the first.
+    const isFirst = address.family === "ipv6" && !gone && !this.#addresses.has(key);
+    if (isFirst) this.#addresses = new Map([[key, address], ...this.#addresses]);
+    return isFirst || note(this.#addresses, key, gone ? undefined : address, sameAddress);
   }
 
   #dropLink({ ifindex }: Link): boolean {
