@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Conn, Dest, DirectorInfo, LocalAddress, Refusal, Service, SyncDaemon, Timeouts } from "../director/director.ts";
-import type { Explanation, Status } from "../director/status.ts";
+import type { Explanation, ServiceRates, Status } from "../director/status.ts";
 import { destSpec, endpoint, serviceKey, syncDaemon } from "./schema.ts";
 
 /** What the control socket answers. These describe (openapi.json); nothing is checked against them on its way out. */
@@ -109,6 +109,7 @@ export const agreed: {
   readonly daemon: Fits<SyncDaemon, z.output<typeof daemon>>;
   readonly refusal: Fits<Refusal, z.output<typeof refusal>>;
   readonly status: Fits<Status, z.output<typeof status>>;
+  readonly serviceRates: Fits<ServiceRates, z.output<typeof serviceRates>>;
   readonly explanation: Fits<Explanation, z.output<typeof explanation>>;
 } = {
   service: true,
@@ -120,5 +121,6 @@ export const agreed: {
   daemon: true,
   refusal: true,
   status: true,
+  serviceRates: true,
   explanation: true,
 };

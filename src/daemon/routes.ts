@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Director, Service } from "../director/director.ts";
-import type { ExplainQuery, Explanation, Status } from "../director/status.ts";
+import type { Dest, Director, Service } from "../director/director.ts";
+import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
 import * as replies from "./replies.ts";
 import { explainQuery, operations, serviceKey } from "./schema.ts";
 
@@ -106,12 +106,10 @@ export const routes: readonly Route[] = [
 
 const present = (service: Service | undefined): readonly Service[] => (service === undefined ? [] : [service]);
 
-const ratesOf = (service: Service) => ({
-  key: service.key,
-  rates: service.rates,
-  dests: service.dests.map(({ addr, port, weight, activeConns, inactiveConns, rates }) => ({
-    ...{ addr, port, weight, activeConns, inactiveConns, rates },
-  })),
+const ratesOf = ({ key, rates, dests }: Service): ServiceRates => ({ key, rates, dests: dests.map(destRatesOf) });
+
+const destRatesOf = ({ addr, port, weight, activeConns, inactiveConns, rates }: Dest): DestRates => ({
+  ...{ addr, port, weight, activeConns, inactiveConns, rates },
 });
 
 /** The description of all routes but itself, as OpenAPI 3.1. */

@@ -1,4 +1,4 @@
-import type { Endpoint, Protocol, ServiceKey } from "./director.ts";
+import type { Dest, Endpoint, Protocol, Service, ServiceKey } from "./director.ts";
 
 /** What a data path can tell about itself beyond its tables: for `lvsctl status`, `lvsctl explain` and the API. */
 
@@ -50,3 +50,10 @@ export interface Status {
   /** Packets by the reason they left the pipeline. */
   readonly exits: Readonly<Record<string, number>>;
 }
+
+/** One item of what `GET /v1/rates` answers. */
+export interface ServiceRates extends Pick<Service, "key" | "rates"> {
+  readonly dests: readonly DestRates[];
+}
+
+export type DestRates = Pick<Dest, "addr" | "port" | "weight" | "activeConns" | "inactiveConns" | "rates">;

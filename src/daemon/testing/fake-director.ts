@@ -34,7 +34,7 @@ export class FakeDirector implements XdpDirector {
   settings = () => ({ drop_entry: "0", sync_threshold: "3 50" });
   syncDaemons = () => [];
   attachments = () => this.interfaces.map((name, i) => attachment(name, i + 2));
-  exits = () => ({ forwarded: 1000, "no-service": 3 });
+  exits = () => ({ "table-full": 1, "no-service": 3, nat: 1000, ttl: 0, "no-dest": 7 });
   tableUse = () => ({ conns: this.connCount, capacity: 1 << 20, services: this.#services.size, dests: 0 });
   explain = (query: ExplainQuery) => ({ lines: [`${query.protocol} to ${query.virtual.addr}`], verdict: "pass" });
 
