@@ -13,7 +13,14 @@ const commands = readdirSync("src", { recursive: true, encoding: "utf8" })
   .map((path) => ({ source: join("src", path), out: join("bin", basename(path, ".ts")) }));
 
 /** make's own words; a part that has no such program has no such file. */
-const programs = ["lab/demo.ts", "bench/bench.ts", "conformance/conformance.ts", "cases/fuzz.ts", "scripts/test.ts"]
+const programs = [
+  "lab/demo.ts",
+  "bench/bench.ts",
+  "conformance/conformance.ts",
+  "cases/fuzz.ts",
+  "scripts/test.ts",
+  "scripts/abi.ts",
+]
   .filter((source) => existsSync(source))
   .map((source) => ({ source, out: join("build", `${basename(source, ".ts")}.mjs`) }));
 
