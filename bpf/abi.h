@@ -86,15 +86,16 @@ struct hop {
 
 enum hop_state { HOP_UNRESOLVED, HOP_RESOLVED, HOP_LOCAL, HOP_UNREACHABLE };
 
-/* IP_VS_CONN_F_*, spec 4.3 */
-#define CONN_SYNC 0x0020
-#define CONN_NOOUTPUT 0x0080
-#define CONN_INACTIVE 0x0100
-#define CONN_NO_CPORT 0x0800
-#define CONN_TEMPLATE 0x1000
-#define CONN_ONE_PACKET 0x2000
-/* our own */
-#define CONN_TOA 0x4000         /* the client's address goes along in a TCP option until the server has answered data */
+/* IP_VS_CONN_F_*, spec 4.3; TOA is our own. */
+enum conn_flag {
+	CONN_SYNC = 0x0020,
+	CONN_NOOUTPUT = 0x0080,
+	CONN_INACTIVE = 0x0100,
+	CONN_NO_CPORT = 0x0800,
+	CONN_TEMPLATE = 0x1000,
+	CONN_ONE_PACKET = 0x2000,
+	CONN_TOA = 0x4000,      /* the client's address goes along in a TCP option until the server has sent data */
+};
 
 enum conn_life { LIFE_FREE, LIFE_LIVE, LIFE_DYING };
 
@@ -140,8 +141,15 @@ struct bucket {
 	__u64 entry[BUCKET_ENTRIES];
 };
 
-#define DEST_AVAILABLE 0x1
-#define DEST_OVERLOAD 0x2
+enum dest_flag { DEST_AVAILABLE = 0x1, DEST_OVERLOAD = 0x2 };
+enum dest_life { DEST_FREE, DEST_IN_SERVICE, DEST_IN_TRASH };
+
+struct service_key {
+	struct addr addr;       /* fwmark services: the mark in the first word, host order */
+	__be16 port;
+	__u8 protocol;          /* fwmark services: 0 */
+	__u8 family;
+};
 
 struct dest {
 	struct addr addr;
@@ -164,23 +172,18 @@ struct dest {
 	__u32 service;          /* id */
 	__u32 last_weight;      /* mh: spec 2.1 */
 	__u32 position;         /* in its service's list */
-	__u32 conn_flags;       /* what new conns inherit: CONN_NOOUTPUT, CONN_TOA */
-	__u32 life;             /* 0 free, 1 in a service, 2 in the trash */
-	__u32 spare;
+	__u16 conn_flags;       /* what new conns inherit: CONN_NOOUTPUT, CONN_TOA */
+	__u16 life;             /* enum dest_life */
+	struct service_key of;  /* its service, which a dest in the trash outlives */
 };
 
 /* IP_VS_SVC_F_*, spec 1.2 */
-#define SERVICE_PERSISTENT 0x0001
-#define SERVICE_ONE_PACKET 0x0004
-#define SERVICE_SCHED1 0x0008
-#define SERVICE_SCHED2 0x0010
-#define SERVICE_SCHED3 0x0020
-
-struct service_key {
-	struct addr addr;       /* fwmark services: the mark in the first word, host order */
-	__be16 port;
-	__u8 protocol;          /* fwmark services: 0 */
-	__u8 family;
+enum service_flag {
+	SERVICE_PERSISTENT = 0x0001,
+	SERVICE_ONE_PACKET = 0x0004,
+	SERVICE_SCHED1 = 0x0008,
+	SERVICE_SCHED2 = 0x0010,
+	SERVICE_SCHED3 = 0x0020,
 };
 
 /* One value, replaced as a whole: a packet sees the old dest list or the new one. */
@@ -282,4 +285,28 @@ struct identity {
 	__u32 max_dests;
 	__u32 cpus;
 	__u32 spare;
+};
+
+/* Set before loading; the verifier knows the values and prunes by them. */
+struct limits {
+	__u32 capacity;         /* conns */
+	__u32 bucket_mask;
+	__u32 counter_row;      /* counters of one CPU */
+	__u32 max_dests;        /* in `counters`, services follow the dests: what their removed dests had counted */
+};
+
+/* Names the enums in the object's BTF, for the generator. */
+struct abi_words {
+	enum exit_reason exit_reason;
+	enum method method;
+	enum scheduler scheduler;
+	enum flow_kind flow_kind;
+	enum hop_state hop_state;
+	enum conn_flag conn_flag;
+	enum conn_life conn_life;
+	enum dest_flag dest_flag;
+	enum dest_life dest_life;
+	enum service_flag service_flag;
+	enum protocol_row protocol_row;
+	enum tcp_state tcp_state;
 };

@@ -50,8 +50,8 @@ static __always_inline struct place place_of(const struct settings *set, const s
 	}
 	h = mix(h, flow_tail(f) ^ set->seed[1]);
 	h *= 0xd6e8feb86659fd93ULL;
-	place.bucket[0] = (h >> 8) & bucket_mask;
-	place.bucket[1] = (h >> 36) & bucket_mask;
+	place.bucket[0] = (h >> 8) & limits.bucket_mask;
+	place.bucket[1] = (h >> 36) & limits.bucket_mask;
 	place.tag = (h ^ (h >> 29)) >> 33;
 	return place;
 }
@@ -216,10 +216,10 @@ static __always_inline __u32 take_slot(struct table_state *table)
 
 	if (bpf_map_pop_elem(&free_slots, &slot) == 0)
 		return slot;
-	if (table->fresh >= capacity)
+	if (table->fresh >= limits.capacity)
 		return MISS;
 	slot = __sync_fetch_and_add(&table->fresh, 1);
-	if (slot < capacity)
+	if (slot < limits.capacity)
 		return slot;
 	__sync_fetch_and_add(&table->fresh, -1);
 	return MISS;

@@ -8,10 +8,11 @@
 #include "abi.h"
 #include "builtin.h"
 
-/* Set before loading; the verifier knows their values and prunes by them. */
-const volatile __u32 capacity = 1024;       /* conns */
-const volatile __u32 bucket_mask = 511;
-const volatile __u32 max_dests = 1024;
+const volatile struct limits limits SEC(".rodata.limits") = {
+	.capacity = 1024, .bucket_mask = 511, .counter_row = 1024, .max_dests = 1024,
+};
+
+const volatile struct abi_words abi_words SEC(".rodata.words") = {};
 
 #define EXIT_ROW 64     /* counters of one CPU in `exits`; EXIT_REASONS fits */
 
@@ -103,11 +104,11 @@ struct {
 	__type(value, struct laddr);
 } laddrs SEC(".maps");
 
-/* Row of a CPU, then dest. */
+/* Row of a CPU, then dest; after the dests, the services (struct limits). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);              /* set at load: CPUs * max_dests */
+	__uint(max_entries, 1024);              /* set at load: CPUs * counter_row */
 	__type(key, __u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
@@ -122,7 +123,7 @@ struct {
 } exits SEC(".maps");
 
 /* By ifindex: our own MAC there, so that a frame flooded past somebody else is left alone. */
-struct interface {
+struct device {
 	__u8 mac[6];
 	__u16 known;
 };
@@ -132,7 +133,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 65536);
 	__type(key, __u32);
-	__type(value, struct interface);
+	__type(value, struct device);
 } interfaces SEC(".maps");
 
 /* Which conn the later fragments of a datagram belong to. LRU: a lost entry costs a datagram, never a conn. */
@@ -167,3 +168,16 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sweep_timer);
 } sweep_timers SEC(".maps");
+
+/* What the daemon wants the next daemon to know and the data path does not need: JSON text. */
+struct notes {
+	char text[4096];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct notes);
+} notes SEC(".maps");

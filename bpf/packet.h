@@ -45,7 +45,7 @@ static __always_inline enum verdict leave(struct packet *p, enum exit_reason rea
 
 static __always_inline struct counters *counters_of(struct packet *p, __u32 dest)
 {
-	__u32 at = p->cpu * max_dests + dest;
+	__u32 at = p->cpu * limits.counter_row + dest;
 
 	return bpf_map_lookup_elem(&counters, &at);
 }

@@ -12,7 +12,7 @@
 /* Frames that are not for us: multicast, or flooded past us by a switch that has not learnt yet. */
 static __always_inline bool is_for_host(struct packet *p, const struct ethhdr *eth)
 {
-	const struct interface *i = bpf_map_lookup_elem(&interfaces, &p->ifindex);
+	const struct device *i = bpf_map_lookup_elem(&interfaces, &p->ifindex);
 
 	if (eth->h_dest[0] & 1)
 		return false;

@@ -211,6 +211,157 @@ static __always_inline __u32 pick_best(const struct service *s)
 	return w.picked;
 }
 
+/* --- dh, sh, mh: a table of dests built by the daemon, and a hash of the flow --------------------------------------- */
+
+#define HASH_32 0x61c88647u
+
+static __always_inline __u32 hash_32(__u32 x, __u32 bits)
+{
+	return x * HASH_32 >> (32 - bits);
+}
+
+/* An address as one word in host order: IPv6 folds its four. */
+static __always_inline __u32 fold_addr(const struct addr *a)
+{
+	return bpf_ntohl(a->w[0] ^ a->w[1] ^ a->w[2] ^ a->w[3]);
+}
+
+#define ROTL(x, b) ((x) << (b) | (x) >> (64 - (b)))
+#define SIP_ROUND do { \
+	v0 += v1; v1 = ROTL(v1, 13); v1 ^= v0; v0 = ROTL(v0, 32); \
+	v2 += v3; v3 = ROTL(v3, 16); v3 ^= v2; \
+	v0 += v3; v3 = ROTL(v3, 21); v3 ^= v0; \
+	v2 += v1; v1 = ROTL(v1, 17); v1 ^= v2; v2 = ROTL(v2, 32); \
+} while (0)
+
+#define MH_KEY 2654435761u
+
+/* SipHash-1-3 of four bytes with both key halves alike (spec 3.13). */
+static __always_inline __u32 mh_hash(__u32 word)
+{
+	__u64 v0 = 0x736f6d6570736575ULL ^ MH_KEY, v1 = 0x646f72616e646f6dULL ^ MH_KEY;
+	__u64 v2 = 0x6c7967656e657261ULL ^ MH_KEY, v3 = 0x7465646279746573ULL ^ MH_KEY;
+	__u64 b = (__u64)4 << 56 | word;
+
+	v3 ^= b;
+	SIP_ROUND;
+	v0 ^= b;
+	v2 ^= 0xff;
+	SIP_ROUND;
+	SIP_ROUND;
+	SIP_ROUND;
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+struct table_walk {
+	__u32 table, size, scheduler;
+	__u32 word;             /* port + folded client address */
+	__u32 offset;           /* added to each further try */
+	__u32 picked;
+};
+
+static __always_inline __u32 table_slot(const struct table_walk *w, __u32 offset)
+{
+	if (w->scheduler == SCHED_MH)
+		return mh_hash(w->word + offset) % w->size;
+	return (offset + hash_32(w->word, 8)) & 255;
+}
+
+/* Look at one place of the table; true when the search is over. */
+static __always_inline bool try_place(struct table_walk *w, __u32 place)
+{
+	__u32 index = member_at(w->table + place);
+	struct dest *d;
+
+	if (index == 0 || index == MISS)
+		return true; /* an empty place stops a fallback */
+	d = dest_at(index);
+	if (d && is_available(d) && is_usable(d)) {
+		w->picked = index;
+		return true;
+	}
+	return false;
+}
+
+static long fallback_step(__u32 i, struct table_walk *w)
+{
+	__u32 offset = (w->offset + i) % w->size;
+
+	return try_place(w, table_slot(w, offset));
+}
+
+static __always_inline __u32 pick_from_table(const struct service *s, const struct flow *f)
+{
+	struct table_walk w = { .table = s->table, .size = s->table_size, .scheduler = s->scheduler, .picked = MISS };
+	__u32 place;
+
+	if (w.size == 0)
+		return MISS;
+	if (s->scheduler == SCHED_DH) {
+		try_place(&w, hash_32(fold_addr(&f->dst), 8));
+		return w.picked;
+	}
+	w.word = fold_addr(&f->src) + (s->flags & SERVICE_SCHED2 ? bpf_ntohs(f->sport) : 0);
+	place = table_slot(&w, 0);
+	if (try_place(&w, place) || !(s->flags & SERVICE_SCHED1))
+		return w.picked;
+	w.offset = place;
+	bpf_loop(w.size, fallback_step, &w, 0);
+	return w.picked;
+}
+
+/* --- twos: the less loaded of two draws ------------------------------------------------------------------------------ */
+
+struct twos_walk {
+	__u32 list;
+	__s64 total;
+	__s64 draw[2];
+	__u32 choice[2];
+};
+
+static long twos_sum(__u32 i, struct twos_walk *w)
+{
+	struct dest *d = dest_at(member_at(w->list + i));
+
+	if (d && is_usable(d))
+		w->total += d->weight;
+	return 0;
+}
+
+static long twos_step(__u32 i, struct twos_walk *w)
+{
+	__u32 index = member_at(w->list + i);
+	struct dest *d = dest_at(index);
+
+	if (!d || !is_usable(d))
+		return 0;
+	w->draw[0] -= d->weight;
+	w->draw[1] -= d->weight;
+	if (w->draw[0] <= 0 && w->choice[0] == MISS)
+		w->choice[0] = index;
+	if (w->draw[1] <= 0 && w->choice[1] == MISS)
+		w->choice[1] = index;
+	return w->choice[0] != MISS && w->choice[1] != MISS;
+}
+
+static __always_inline __u32 pick_twos(const struct service *s)
+{
+	struct twos_walk w = { .list = s->list, .total = unknown_zero(s->count), .choice = { MISS, MISS } };
+	struct dest *a, *b;
+
+	bpf_loop(s->count, twos_sum, &w, 0);
+	if (w.total == 0)
+		return MISS;
+	w.draw[0] = bpf_get_prandom_u32() % (__u64)(w.total + 1);
+	w.draw[1] = bpf_get_prandom_u32() % (__u64)(w.total + 1);
+	bpf_loop(s->count, twos_step, &w, 0);
+	a = dest_at(w.choice[0]);
+	b = dest_at(w.choice[1]);
+	if (!a || !b)
+		return w.choice[0];
+	return (__s32)(b->weight * overhead(a)) > (__s32)(a->weight * overhead(b)) ? w.choice[1] : w.choice[0];
+}
+
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
 /* The dest for a new conn of this flow, or MISS when no dest is usable. */
@@ -237,6 +388,12 @@ __noinline __u32 schedule(const struct service *s, const struct flow *f)
 	case SCHED_FO:
 	case SCHED_OVF:
 		return pick_best(s);
+	case SCHED_DH:
+	case SCHED_SH:
+	case SCHED_MH:
+		return pick_from_table(s, f);
+	case SCHED_TWOS:
+		return pick_twos(s);
 	default:
 		return MISS;
 	}

@@ -1,0 +1,306 @@
+import { join } from "node:path";
+import { Fault } from "../../fault.ts";
+import type { Ip } from "../../net/ip.ts";
+import { type Mac, macBytes } from "../../net/mac.ts";
+import { ensureBpffs } from "../../platform/bpffs.ts";
+import { netnsInode } from "../../platform/namespace.ts";
+import type { Link } from "../../wire/rtnetlink-link.ts";
+import type { Conn, Dest, DirectorInfo, Operation, Refusal, Service, ServiceKey, SyncDaemon, Timeouts } from "../director.ts";
+import type { DestRecord, ServiceRecord } from "../records.ts";
+import type { Attachment, ExplainQuery, Explanation, TableUse } from "../status.ts";
+import { Table } from "../table.ts";
+import * as abi from "./abi.gen.ts";
+import { readSnapshot, writeNotes } from "./adoption.ts";
+import { Attachments } from "./attach.ts";
+import { readConns } from "./conn-reader.ts";
+import { Counting, liveConns } from "./counting.ts";
+import { explainFlow } from "./explain.ts";
+import type { Hop } from "./hops.ts";
+import { type DataPath, loadDataPath } from "./loader.ts";
+import { i32, setU16, setU32, u32 } from "./memory.ts";
+import { Mirror } from "./mirror.ts";
+import { refusal } from "./support.ts";
+import { writeSettings, writeTimeouts } from "./tuning.ts";
+import type { OpenXdpDirector, XdpDirector, XdpOptions } from "./types.ts";
+import { type HopWatcher, watchHops } from "./watcher.ts";
+
+/** IPVS 1.2.1, whose behaviour this is. */
+const IPVS_VERSION = 0x00010201;
+const MAX_SERVICES = 16_384;
+const MAX_DESTS = 131_072;
+
+/** How the director learns the way to its dests; tests bring their own. */
+export interface HopSource {
+  resolve(address: Ip): Hop;
+  /** Keep these resolved. */
+  want(addresses: Iterable<Ip>): void;
+  close(): void;
+}
+
+export interface CoreOptions {
+  readonly path: DataPath;
+  readonly attachments: Attachments;
+  readonly hops: HopSource;
+}
+
+/** The `Director` over the eBPF data path: the table decides, the mirror writes, memory is read back. */
+export class XdpCore implements XdpDirector {
+  readonly engine = "xdp";
+  readonly path: DataPath;
+  readonly #table: Table;
+  readonly #attachments: Attachments;
+  readonly #hops: HopSource;
+  readonly #counting: Counting;
+  readonly #mirror: Mirror;
+  #isOpen = true;
+
+  constructor({ path, attachments, hops }: CoreOptions) {
+    this.path = path;
+    this.#attachments = attachments;
+    this.#hops = hops;
+    this.#table = new Table({ maxServices: path.sizes.maxServices, maxDests: path.sizes.maxDests, refuse: refusal });
+    this.#counting = new Counting(path);
+    this.#mirror = new Mirror(path, this.#counting, (address) => hops.resolve(address));
+    if (path.adopted) this.#adopt();
+    writeTimeouts(path, this.#table.timeouts());
+    this.#writeSettings();
+  }
+
+  info(): DirectorInfo {
+    return { version: IPVS_VERSION, connTableSize: this.path.sizes.capacity };
+  }
+
+  apply(operations: readonly Operation[]): readonly Refusal[] {
+    const { refusals, changes } = this.#table.apply(operations);
+    if (refusals.length > 0) return refusals;
+    this.#mirror.apply(changes);
+    const kinds = new Set(changes.map(({ kind }) => kind));
+    if (changes.some((change) => change.kind === "zero" && change.service === undefined))
+      for (const service of this.#table.services()) this.#mirror.zero(service);
+    if (kinds.has("timeouts")) writeTimeouts(this.path, this.#table.timeouts());
+    if (kinds.has("setting") || kinds.has("service-added") || kinds.has("service-deleted")) this.#writeSettings();
+    if (kinds.has("timeouts") || kinds.has("setting") || kinds.has("daemons")) this.#writeNotes();
+    if (kinds.has("dest-added") || kinds.has("dest-deleted")) this.#hops.want(this.#destAddresses());
+    return [];
+  }
+
+  services(): readonly Service[] {
+    return [...this.#table.services()].map((service) => this.#service(service));
+  }
+
+  service(key: ServiceKey): Service | undefined {
+    const service = this.#table.service(key);
+    return service && this.#service(service);
+  }
+
+  conns(): Iterable<Conn> {
+    return readConns(this.path, this.now());
+  }
+
+  timeouts(): Timeouts {
+    return this.#table.timeouts();
+  }
+
+  settings(): Readonly<Record<string, string>> {
+    return this.#table.settings();
+  }
+
+  syncDaemons(): readonly SyncDaemon[] {
+    return this.#table.daemons();
+  }
+
+  tick(now: number): void {
+    if (!this.#isOpen) return;
+    const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id));
+    if (freed.length > 0) this.#mirror.apply(freed);
+    this.#counting.tick(now, (id) => this.#membersById().get(id));
+  }
+
+  attachments(): readonly Attachment[] {
+    return this.#attachments.list();
+  }
+
+  exits(): Readonly<Record<string, number>> {
+    return this.#counting.exits();
+  }
+
+  tableUse(): TableUse {
+    let services = 0;
+    let dests = 0;
+    for (const service of this.#table.services()) {
+      services++;
+      dests += service.dests.length;
+    }
+    return { conns: liveConns(this.path), capacity: this.path.sizes.capacity, services, dests };
+  }
+
+  explain(query: ExplainQuery): Explanation {
+    return explainFlow(query, { services: this.services(), conns: this.conns(), hop: (address) => this.#hops.resolve(address) });
+  }
+
+  /** Jiffies of the data path's clock, low 32 bits. */
+  now(): number {
+    return this.path.now();
+  }
+
+  /** Routes or neighbours have changed: every dest's hop is written anew, clients' are looked up again. */
+  refreshHops(): void {
+    if (!this.#isOpen) return;
+    for (const service of this.#table.services())
+      for (const dest of service.dests) this.#mirror.writeHop(dest.id, dest.spec.addr);
+    const { view } = this.path.memory.settings;
+    setU32(view, abi.settings.generation, ((u32(view, abi.settings.generation) + 1) | 1) >>> 0);
+  }
+
+  /** Our own Ethernet addresses, so that a frame flooded past somebody else is left alone. */
+  writeDevices(devices: Iterable<{ readonly ifindex: number; readonly mac: Mac }>): void {
+    const { view, bytes } = this.path.memory.interfaces;
+    for (const { ifindex, mac } of devices) {
+      if (ifindex >= this.path.memory.interfaces.length) continue;
+      const at = this.path.memory.interfaces.at(ifindex);
+      setU16(view, at + abi.device.known, 0);
+      bytes.set(macBytes(mac), at + abi.device.mac);
+      setU16(view, at + abi.device.known, 1);
+    }
+  }
+
+  attach(options: Pick<XdpOptions, "xdpMode" | "log">, links: readonly Link[]): void {
+    for (const { name, ifindex } of links) {
+      const attached = this.#attachments.attachXdp(name, ifindex, this.path.program("lvs_xdp"), options.xdpMode);
+      options.log.info("attached", { interface: name, hook: attached.hook, mode: attached.mode, adopted: attached.adopted });
+    }
+    this.#attachments.dropOthers();
+  }
+
+  stop({ leave }: { readonly leave: boolean }): void {
+    if (!this.#isOpen) return;
+    if (!leave) {
+      this.#hops.want([]);
+      this.#attachments.detach();
+      this.path.unpin();
+    }
+    this.close();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#hops.close();
+    this.#attachments.close();
+    this.path.close();
+  }
+
+  #adopt(): void {
+    this.#table.restore(readSnapshot(this.path));
+    this.#mirror.adopt(this.#table.services());
+    this.#hops.want(this.#destAddresses());
+    this.refreshHops();
+  }
+
+  #destAddresses(): Set<Ip> {
+    const addresses = new Set<Ip>();
+    for (const service of this.#table.services()) for (const dest of service.dests) addresses.add(dest.spec.addr);
+    return addresses;
+  }
+
+  #membersById(): Map<number, readonly DestRecord[]> {
+    return new Map([...this.#table.services()].map(({ id, dests }) => [id, dests]));
+  }
+
+  #isReferenced(id: number): boolean {
+    const { view } = this.path.memory.dests;
+    const at = this.path.memory.dests.at(id);
+    return i32(view, at + abi.dest.total) > 0 || i32(view, at + abi.dest.persist) > 0;
+  }
+
+  #writeSettings(): void {
+    writeSettings(this.path, this.#table.settings(), this.#table.services());
+  }
+
+  #writeNotes(): void {
+    const table = this.#table;
+    writeNotes(this.path, { timeouts: table.timeouts(), settings: table.settings(), daemons: table.daemons() });
+  }
+
+  #service(service: ServiceRecord): Service {
+    return {
+      ...service.spec,
+      dests: service.dests.map((dest) => this.#dest(dest)),
+      localAddresses: this.#mirror.localAddressesOf(service),
+      counters: this.#counting.service(service.id, service.dests),
+      rates: this.#counting.serviceRates(service.id),
+    };
+  }
+
+  #dest({ id, spec }: DestRecord): Dest {
+    const { view } = this.path.memory.dests;
+    const at = this.path.memory.dests.at(id);
+    const active = Math.max(i32(view, at + abi.dest.active), 0);
+    const hop = this.#hops.resolve(spec.addr);
+    return {
+      ...spec,
+      activeConns: active,
+      inactiveConns: Math.max(i32(view, at + abi.dest.total) - active, 0),
+      persistConns: Math.max(i32(view, at + abi.dest.persist), 0),
+      counters: this.#counting.dest(id),
+      rates: this.#counting.destRates(id),
+      hop: { state: hop.state, ...("via" in hop && { via: hop.via }) },
+    };
+  }
+}
+
+/** Loads or adopts the data path of this network namespace and attaches it. */
+export const openXdpDirector: OpenXdpDirector = async (options) => {
+  let core: XdpCore | undefined;
+  const watcher = watchHops({
+    log: options.log,
+    onChange: () => {
+      core?.writeDevices(devices(watcher.hops.links()));
+      core?.refreshHops();
+    },
+  });
+  try {
+    const links = options.interfaces.map((name) => findLink(name, [...watcher.hops.links()]));
+    core = openCore(options, watcher);
+    core.writeDevices(devices(watcher.hops.links()));
+    core.attach(options, links);
+    return core;
+  } catch (error) {
+    if (core !== undefined) core.stop({ leave: core.path.adopted });
+    else watcher.close();
+    throw error;
+  }
+};
+
+function openCore(options: XdpOptions, watcher: HopWatcher): XdpCore {
+  const bpffs = ensureBpffs();
+  if (!bpffs.shared) options.log.warn("pins are private", { reason: bpffs.reason ?? "" });
+  const directory = join(bpffs.path, String(netnsInode()));
+  const path = loadDataPath({ capacity: options.connTableSize, maxServices: MAX_SERVICES, maxDests: MAX_DESTS }, directory);
+  const hops: HopSource = {
+    resolve: (address) => watcher.hops.resolve(address),
+    want: (addresses) => watcher.want(addresses),
+    close: () => watcher.close(),
+  };
+  try {
+    return new XdpCore({ path, attachments: new Attachments(directory), hops });
+  } catch (error) {
+    if (!path.adopted) path.unpin();
+    path.close();
+    throw error;
+  }
+}
+
+function* devices(links: Iterable<Link>): Generator<{ ifindex: number; mac: Mac }> {
+  for (const { ifindex, mac } of links) if (mac !== undefined) yield { ifindex, mac };
+}
+
+function findLink(name: string, links: readonly Link[]): Link {
+  const link = links.find((each) => each.name === name);
+  if (link !== undefined) return link;
+  throw new Fault(
+    "find interface",
+    "ENODEV",
+    `no interface ${name} here; there are ${links.map((each) => each.name).join(", ")}`,
+  );
+}
