@@ -1,17 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { constants, mkdirSync, openSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
+import { constants, mkdirSync, openSync, readdirSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { Fault } from "../fault.ts";
 
 /**
  * Where pins live. A pin should outlive the process and the network namespace it was made in, but a process that was
  * started by `ip netns exec` has a mount namespace of its own, and a mount made there goes when it goes:
  *
- *   outermost ancestor   mount namespace A    /run/lvsd/bpf   <- the mount must be here
+ *   first process        mount namespace A    /run/lvsd/bpf   <- the mount must be here
  *     └ ip netns exec    mount namespace B    a copy of A as it was; later mounts of A come only if A's / is "shared"
  *         └ lvsd
  *
  * So it is mounted in A (by nsenter) and, when B does not show it, reached through a descriptor opened by way of
- * /proc/ANCESTOR/root, which stays good when the ancestor has gone.
+ * /proc/PID/root.
  */
 
 export const BPFFS_PATH = "/run/lvsd/bpf";
@@ -39,7 +39,7 @@ export function ensureBpffs(path: string = BPFFS_PATH): Bpffs {
 }
 
 function reachBpffs(path: string): Bpffs {
-  const outermost = outermostAncestor();
+  const outermost = firstProcess();
   if (mountNamespace(outermost) === mountNamespace("self")) {
     mountHere(path);
     return { path, shared: true };
@@ -77,21 +77,14 @@ export function isBpffs(path: string): boolean {
   }
 }
 
-/** The farthest of this process and its ancestors whose mount namespace we may look into. */
-function outermostAncestor(): string {
-  let outermost = "self";
-  for (let pid = parentOf("self"); pid !== undefined; pid = parentOf(pid)) if (mountNamespace(pid) !== undefined) outermost = pid;
-  return outermost;
-}
-
-/** Undefined for the first process, and for one that is gone. */
-function parentOf(pid: string): string | undefined {
-  try {
-    const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return parent === "0" ? undefined : parent;
-  } catch {
-    return undefined;
-  }
+/**
+ * The first process of the machine (or container) whose mount namespace we may look into. Ancestors would do while they
+ * live, but a daemon in the background has lost them.
+ */
+function firstProcess(): string {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  pids.sort((a, b) => Number(a) - Number(b));
+  return pids.find((pid) => mountNamespace(pid) !== undefined) ?? "self";
 }
 
 function mountNamespace(pid: string): string | undefined {
