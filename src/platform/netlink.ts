@@ -107,7 +107,7 @@ export class NetlinkSocket {
   /** From now on hands over what comes, in order. Once per socket. */
   watch(handlers: NetlinkHandlers): void {
     this.#watch?.close();
-    this.#watch = watchFd(this.fd, () => this.#drain(handlers));
+    this.#watch = watchFd(this.fd, () => this.drain(handlers));
     if (this.#isUnref) this.#watch.unref();
   }
 
@@ -125,7 +125,8 @@ export class NetlinkSocket {
     closeFd(this.fd);
   }
 
-  #drain(handlers: NetlinkHandlers): void {
+  /** Hands over what is there now, up to a limit, without waiting for the event loop. */
+  drain(handlers: NetlinkHandlers): void {
     for (let left = DATAGRAMS_PER_TURN; left > 0 && this.#isOpen; left--) {
       try {
         const bytes = this.#read(false);
@@ -133,7 +134,7 @@ export class NetlinkSocket {
         handlers.onDatagram(bytes);
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== ENOBUFS) throw error;
-        this.watch(handlers); // libuv gives up on a descriptor that has had an error
+        if (this.#watch !== undefined) this.watch(handlers); // libuv gives up on a descriptor that has had an error
         handlers.onOverrun();
       }
     }

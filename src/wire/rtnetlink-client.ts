@@ -101,9 +101,12 @@ export class RtNetlink {
     this.#neighbour(`resolve neighbour ${address}`, neighbour(ifindex, address, { state: NUD_NONE, flags: NTF_USE, managed }));
   }
 
-  /** Asks a neighbour that is known whether it is still there, at once. */
-  probeNeighbour(ifindex: number, address: Ip, mac: Mac): void {
-    this.#neighbour(`probe neighbour ${address}`, neighbour(ifindex, address, { mac, state: NUD_PROBE }));
+  /**
+   * Asks a neighbour whose Ethernet address is known whether it is still there, at once: it stays usable until it has not
+   * answered three times (3 s). It is not managed any more after that. EINVAL: its Ethernet address is not known.
+   */
+  probeNeighbour(ifindex: number, address: Ip): void {
+    this.#neighbour(`probe neighbour ${address}`, neighbour(ifindex, address, { state: NUD_PROBE }));
   }
 
   deleteNeighbour(ifindex: number, address: Ip): void {

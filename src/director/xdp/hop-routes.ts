@@ -3,34 +3,51 @@ import { RouteTable } from "../../net/route.ts";
 import type { RtEvent } from "../../wire/rtnetlink.ts";
 import { type NextHop, type Route, RTN_THROW } from "../../wire/rtnetlink-route.ts";
 
-export type Placement = (RtEvent & { kind: "route" })["placement"];
+export type RouteEvent = RtEvent & { kind: "route" };
+type Placement = RouteEvent["placement"];
 
 /** The routes of one table, as the kernel tells of them. */
 export class RouteSet {
   /** Of each network the routes by metric, those of one metric in the order in which they are tried. */
   readonly #table = new RouteTable<readonly Route[]>();
 
+  /** For routes that are read in order from the kernel: behind those of its metric. */
+  push(route: Route): void {
+    this.#put(route, inserted(this.#of(route), route, false));
+  }
+
+  /**
+   * Can it not be told from an event what the kernel has made of it? So it is where IPv6 has several routes of one network
+   * and metric beside each other: which of them join as next hops of one, and in which order, is not said.
+   */
+  isUnclear({ gone, placement, value: route }: RouteEvent): boolean {
+    const like = this.#of(route).filter((each) => isLike(each, route));
+    const [sole] = like;
+    if (route.family !== "ipv6" || sole === undefined) return false;
+    if (gone) return like.length > 1 || !sameHops(sole.nextHops, route.nextHops);
+    return like.length > 1 || (placement !== "instead" && !sameRoute(sole, route));
+  }
+
   /** Has anything changed? */
   add(route: Route, placement: Placement): boolean {
     const routes = this.#of(route);
-    if (routes.some((each) => sameRoute(each, route)) && placement !== "instead") return false;
+    if (placement !== "instead" && routes.some((each) => sameRoute(each, route))) return false;
     const like = routes.filter((each) => isReplacedBy(each, route, placement));
     const replaced = route.family === "ipv4" ? like.slice(0, 1) : like;
     if (replaced.length === 1 && sameRoute(replaced[0]!, route)) return false;
     const rest = routes.filter((each) => !replaced.includes(each));
     // IPv6 has no "first": what is new goes behind what has the same metric.
-    const isFirst = placement !== "last" && route.family === "ipv4";
-    const at = rest.findIndex((each) => each.metric > route.metric || (isFirst && each.metric === route.metric));
-    this.#put(route, at < 0 ? [...rest, route] : rest.toSpliced(at, 0, route));
+    this.#put(route, inserted(rest, route, placement !== "last" && route.family === "ipv4"));
     return true;
   }
 
   /** Takes away a route, or the next hops it names of an IPv6 route with several. Has anything changed? */
   remove(route: Route): boolean {
     const routes = this.#of(route);
-    const exact = routes.find(
+    const alike = routes.filter(
       (each) => isLike(each, route) && each.type === route.type && sameHops(each.nextHops, route.nextHops),
     );
+    const exact = alike.find((each) => sameRoute(each, route)) ?? alike[0];
     if (exact !== undefined) {
       this.#put(
         route,
@@ -100,6 +117,12 @@ const isWithin = (some: readonly NextHop[], all: readonly NextHop[]): boolean =>
   some.every((hop) => all.some((each) => sameHop(hop, each)));
 const sameHops = (a: readonly NextHop[], b: readonly NextHop[]): boolean =>
   a.length === b.length && a.every((hop, i) => sameHop(hop, b[i]!));
+
+/** Lower metrics first; among its like first or last. */
+function inserted(routes: readonly Route[], route: Route, isFirst: boolean): Route[] {
+  const at = routes.findIndex((each) => each.metric > route.metric || (isFirst && each.metric === route.metric));
+  return at < 0 ? [...routes, route] : routes.toSpliced(at, 0, route);
+}
 
 /** In all that has a say in an answer. */
 const sameRoute = (a: Route, b: Route): boolean =>

@@ -34,7 +34,7 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from "../../wire/rtnetlink-route.ts";
-import { RouteSet } from "./hop-routes.ts";
+import { type RouteEvent, RouteSet } from "./hop-routes.ts";
 import { chooseSource } from "./hop-source.ts";
 
 /**
@@ -111,11 +111,17 @@ export class Hops {
   }
 
   /**
-   * The kernel drops IPv4 routes without a word when a link goes down or an address goes away, and revives next hops when
-   * it comes up. True after such an event, until the routes have been read again (replaceRoutes, load).
+   * The kernel does not tell all that happens to routes: IPv4 ones vanish with a link that goes down or an address that goes
+   * away, next hops revive with a link, and IPv6 ones join each other. True after such an event, until the routes have been
+   * read again (replaceRoutes, load).
    */
   get doubtful(): boolean {
     return this.#doubtful;
+  }
+
+  /** Puts the routes in doubt: they were read while they changed. */
+  doubt(): void {
+    this.#doubtful = true;
   }
 
   /** Takes the place of all that was known. */
@@ -140,8 +146,7 @@ export class Hops {
   /** Takes the place of all routes that were known. */
   replaceRoutes(routes: Iterable<Route>): void {
     const [local, main] = [new RouteSet(), new RouteSet()];
-    for (const route of routes)
-      (route.table === RT_TABLE_LOCAL ? local : route.table === RT_TABLE_MAIN ? main : undefined)?.add(route, "last");
+    for (const route of routes) pickTable(route, local, main)?.push(route);
     if (!this.#local.equals(local) || !this.#main.equals(main)) this.#generation++;
     this.#local = local;
     this.#main = main;
@@ -218,12 +223,8 @@ export class Hops {
         if (!isOwn(event.value)) return false;
         return note(this.#neighbours, neighbourKey(ifindex, address), event.gone ? undefined : event.value, sameNeighbour);
       }
-      case "route": {
-        const table =
-          event.value.table === RT_TABLE_LOCAL ? this.#local : event.value.table === RT_TABLE_MAIN ? this.#main : undefined;
-        if (table === undefined) return false;
-        return event.gone ? table.remove(event.value) : table.add(event.value, event.placement);
-      }
+      case "route":
+        return this.#noteRoute(event);
     }
   }
 
@@ -231,6 +232,13 @@ export class Hops {
     const before = this.#links.get(link.ifindex);
     if (((before?.flags ?? 0) & LINK_FLAGS) !== (link.flags & LINK_FLAGS)) this.#doubtful = true;
     return note(this.#links, link.ifindex, link, sameLink);
+  }
+
+  #noteRoute(event: RouteEvent): boolean {
+    const table = pickTable(event.value, this.#local, this.#main);
+    if (table === undefined) return false;
+    if (table.isUnclear(event)) this.#doubtful = true;
+    return event.gone ? table.remove(event.value) : table.add(event.value, event.placement);
   }
 
   #noteAddress(address: InterfaceAddress, gone: boolean): boolean {
@@ -249,6 +257,9 @@ export class Hops {
     return this.#links.delete(ifindex);
   }
 }
+
+const pickTable = ({ table }: Route, local: RouteSet, main: RouteSet): RouteSet | undefined =>
+  table === RT_TABLE_LOCAL ? local : table === RT_TABLE_MAIN ? main : undefined;
 
 /** The Ethernet address of a neighbour that may be sent to. */
 export const usableMac = (neighbour: Neighbour | undefined): Mac | undefined =>

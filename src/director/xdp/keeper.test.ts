@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type Ip, ip } from "../../net/ip.ts";
 import { mac } from "../../net/mac.ts";
 import { plainAddress, plainRoute } from "../../wire/rtnetlink-client.ts";
-import { NUD_FAILED, NUD_PERMANENT, NUD_REACHABLE, NUD_STALE } from "../../wire/rtnetlink-neighbour.ts";
+import { NUD_DELAY, NUD_FAILED, NUD_PERMANENT, NUD_PROBE, NUD_REACHABLE, NUD_STALE } from "../../wire/rtnetlink-neighbour.ts";
 import { Hops } from "./hops.ts";
 import { Keeper } from "./keeper.ts";
 
@@ -46,39 +46,48 @@ function keeping(...wanted: Ip[]): Keeper {
   keeper.want(wanted);
   return keeper;
 }
-const asked = (keeper: Keeper, hops: Hops, now: number) =>
-  keeper.due(hops, now).map((ask) => `${ask.managed ? "keep" : "leave"} ${ask.address}`);
+const asked = (keeper: Keeper, hops: Hops, now: number) => keeper.due(hops, now).map((ask) => `${ask.ask} ${ask.address}`);
 
 test("an unresolved neighbour is asked for at once and then every second", () => {
   const [hops, keeper] = [network(), keeping(A)];
-  expect(asked(keeper, hops, 0)).toEqual([`keep ${A}`]);
+  expect(asked(keeper, hops, 0)).toEqual([`resolve ${A}`]);
   expect(asked(keeper, hops, 999)).toEqual([]);
-  expect(asked(keeper, hops, 1000)).toEqual([`keep ${A}`]);
+  expect(asked(keeper, hops, 1000)).toEqual([`resolve ${A}`]);
   meet(hops, A, NUD_FAILED, true);
   expect(asked(keeper, hops, 1500)).toEqual([]);
-  expect(asked(keeper, hops, 2000)).toEqual([`keep ${A}`]);
+  expect(asked(keeper, hops, 2000)).toEqual([`resolve ${A}`]);
 });
 
 test("many addresses behind one gateway are one question", () => {
-  expect(asked(keeping(ip("192.0.2.1"), ip("192.0.2.2"), A), network(), 0)).toEqual([`keep ${GATEWAY}`, `keep ${A}`]);
+  expect(asked(keeping(ip("192.0.2.1"), ip("192.0.2.2"), A), network(), 0)).toEqual([`resolve ${GATEWAY}`, `resolve ${A}`]);
 });
 
-test("a managed neighbour that is resolved is left to the kernel", () => {
+test("a neighbour that is known is made managed once, and probed every 15 s from then on, whether the kernel manages it or not", () => {
+  for (const managed of [true, false]) {
+    const [hops, keeper] = [network(), keeping(A)];
+    meet(hops, A, NUD_REACHABLE, false);
+    expect(asked(keeper, hops, 0)).toEqual([`resolve ${A}`]);
+    meet(hops, A, NUD_REACHABLE, managed);
+    expect(asked(keeper, hops, 14_999)).toEqual([]);
+    expect(asked(keeper, hops, 15_000)).toEqual([`probe ${A}`]);
+    meet(hops, A, NUD_STALE, managed);
+    expect(asked(keeper, hops, 29_999)).toEqual([]);
+    expect(asked(keeper, hops, 30_000)).toEqual([`probe ${A}`]);
+  }
+});
+
+test("a neighbour that the kernel is just asking is not asked once more", () => {
   const [hops, keeper] = [network(), keeping(A)];
-  meet(hops, A, NUD_STALE, true);
+  meet(hops, A, NUD_PROBE, true);
   expect(asked(keeper, hops, 0)).toEqual([]);
+  meet(hops, A, NUD_DELAY, true);
   expect(asked(keeper, hops, 60_000)).toEqual([]);
 });
 
-test("a resolved neighbour is asked to become managed once; if it does not, it is refreshed 15 s after the last time when stale", () => {
+test("a neighbour that another daemon had managed is probed at once", () => {
   const [hops, keeper] = [network(), keeping(A)];
-  meet(hops, A, NUD_REACHABLE, false);
-  expect(asked(keeper, hops, 0)).toEqual([`keep ${A}`]);
-  expect(asked(keeper, hops, 20_000)).toEqual([]);
-  meet(hops, A, NUD_STALE, false);
-  expect(asked(keeper, hops, 21_000)).toEqual([`keep ${A}`]);
-  expect(asked(keeper, hops, 35_999)).toEqual([]);
-  expect(asked(keeper, hops, 36_000)).toEqual([`keep ${A}`]);
+  meet(hops, A, NUD_STALE, true);
+  expect(asked(keeper, hops, 0)).toEqual([`probe ${A}`]);
 });
 
 test("an entry that an administrator has fixed is never touched", () => {
@@ -95,11 +104,11 @@ test("a neighbour that is no longer wanted is given back to the kernel, once", (
   meet(hops, A, NUD_REACHABLE, true);
   meet(hops, B, NUD_REACHABLE, true);
   keeper.want([B]);
-  expect(asked(keeper, hops, 10)).toEqual([`leave ${A}`]);
+  expect(asked(keeper, hops, 10)).toEqual([`release ${A}`]);
   expect(asked(keeper, hops, 20)).toEqual([]);
   expect(keeper.isBusy).toBe(true);
   keeper.want([]);
-  expect(asked(keeper, hops, 30)).toEqual([`leave ${B}`]);
+  expect(asked(keeper, hops, 30)).toEqual([`release ${B}`]);
   expect(keeper.isBusy).toBe(false);
 });
 

@@ -1,25 +1,29 @@
 import type { Ip } from "../../net/ip.ts";
-import { type Neighbour, NUD_NOARP, NUD_PERMANENT, NUD_STALE } from "../../wire/rtnetlink-neighbour.ts";
+import { type Neighbour, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE, NUD_STALE } from "../../wire/rtnetlink-neighbour.ts";
 import type { Hops } from "./hops.ts";
 
 /** How soon the kernel is asked again for a neighbour that it has not found. */
 export const RETRY_MS = 1000;
-/** How soon a neighbour that is not managed is confirmed, once it has gone stale. */
+/** How often a neighbour that is known must show that it is still there. */
 export const REFRESH_MS = 15_000;
 
-/** A neighbour that the kernel shall resolve; `managed`: and keep resolved by itself. */
+/**
+ * What to have the kernel do with a neighbour: find its Ethernet address and keep it resolved from now on ("resolve"), ask
+ * it whether it is still there ("probe"), or leave it to time again ("release").
+ */
 export interface Ask {
+  readonly ask: "resolve" | "probe" | "release";
   readonly ifindex: number;
   readonly address: Ip;
-  readonly managed: boolean;
 }
 
 /**
  * Which neighbours the kernel must be asked for, so that all wanted addresses have a resolved next hop, and a next hop
- * that has died is noticed. Pure: `now` in ms of any clock that does not jump.
+ * that has died is noticed within REFRESH_MS and the kernel's three seconds. Pure: `now` in ms of any clock that does not
+ * jump.
  *
- * Kernels from 5.16 keep "managed" neighbours resolved themselves. Older ones ignore that word and do the rest, so it is
- * always said; a neighbour that then does not come back as managed is refreshed from here.
+ * Kernels from 5.16 keep "managed" neighbours resolved by themselves, but take up to a minute to notice that one has died;
+ * older ones ignore that word. Both are served by the same questions.
  */
 export class Keeper {
   #wanted: ReadonlySet<Ip> = new Set();
@@ -47,10 +51,10 @@ export class Keeper {
       if (keys.has(key)) continue;
       keys.add(key);
       const waited = now - (this.#asked.get(key)?.at ?? Number.NEGATIVE_INFINITY);
-      const neighbour = hops.neighbour(hop.ifindex, hop.via);
-      if (!(hop.state === "resolved" ? isDue(neighbour, waited) : waited >= RETRY_MS)) continue;
+      const ask = hop.state === "unresolved" ? askUnknown(waited) : askKnown(hops.neighbour(hop.ifindex, hop.via), waited);
+      if (ask === undefined) continue;
       this.#asked.set(key, { ifindex: hop.ifindex, address: hop.via, at: now });
-      asks.push({ ifindex: hop.ifindex, address: hop.via, managed: true });
+      asks.push({ ask, ifindex: hop.ifindex, address: hop.via });
     }
     return [...asks, ...this.#release(hops, keys)];
   }
@@ -62,17 +66,20 @@ export class Keeper {
       if (keys.has(key)) continue;
       this.#asked.delete(key);
       const neighbour = hops.neighbour(ifindex, address);
-      if (neighbour?.managed && !isFixed(neighbour)) asks.push({ ifindex, address, managed: false });
+      if (neighbour?.managed && !isFixed(neighbour)) asks.push({ ask: "release", ifindex, address });
     }
     return asks;
   }
 }
 
-/** Of a neighbour that is resolved, `waited` ms after it was asked for. */
-function isDue(neighbour: Neighbour | undefined, waited: number): boolean {
-  if (neighbour === undefined || neighbour.managed || isFixed(neighbour)) return false;
-  if (waited === Number.POSITIVE_INFINITY) return true; // for it to become managed
-  return (neighbour.state & NUD_STALE) !== 0 && waited >= REFRESH_MS;
+/** @param waited ms since it was last asked for */
+const askUnknown = (waited: number) => (waited >= RETRY_MS ? "resolve" : undefined);
+
+function askKnown(neighbour: Neighbour | undefined, waited: number): "resolve" | "probe" | undefined {
+  if (neighbour === undefined || isFixed(neighbour)) return undefined;
+  if (!neighbour.managed && waited === Number.POSITIVE_INFINITY) return "resolve";
+  const isBeingAsked = (neighbour.state & (NUD_REACHABLE | NUD_STALE)) === 0;
+  return waited >= REFRESH_MS && !isBeingAsked ? "probe" : undefined;
 }
 
 /** Set by hand, or of a link that has no need to ask. */

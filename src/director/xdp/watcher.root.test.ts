@@ -5,7 +5,13 @@ import { anyOf, familyOf, type Ip, ip } from "../../net/ip.ts";
 import { netnsPath } from "../../platform/namespace.ts";
 import { NETLINK_ROUTE, openNetlink } from "../../platform/netlink.ts";
 import { interfaceIndex } from "../../platform/socket.ts";
-import { RtNetlink } from "../../wire/rtnetlink-client.ts";
+import { until } from "../../platform/testing.ts";
+import { parseMessages } from "../../wire/netlink.ts";
+import { parseRtEvent, RTNLGRP_NEIGH } from "../../wire/rtnetlink.ts";
+import { IFA_F_NODAD } from "../../wire/rtnetlink-address.ts";
+import { plainAddress, RtNetlink } from "../../wire/rtnetlink-client.ts";
+import { NUD_PROBE, NUD_REACHABLE } from "../../wire/rtnetlink-neighbour.ts";
+import { Hops } from "./hops.ts";
 import { type HopWatcher, watchHops } from "./watcher.ts";
 
 /**
@@ -135,6 +141,16 @@ test("a dest that gets another Ethernet address and says so is known by it at on
   expect(watcher.hops.resolve(PEER)).toMatchObject({ state: "resolved", destinationMac: "02:00:00:00:07:99" });
 });
 
+test("a dest that gets another Ethernet address without a word is known by it in less than 20 s", async () => {
+  execFileSync("ip", ["netns", "exec", DEST, "sysctl", "-qw", "net.ipv4.conf.r0.arp_notify=0"]);
+  const watcher = watch();
+  watcher.want([PEER]);
+  await within(2500, "resolved", () => isResolved(watcher, PEER));
+  dest("link set r0 address 02:00:00:00:07:77");
+  const isNew = () => (watcher.hops.resolve(PEER) as { destinationMac?: string }).destinationMac === "02:00:00:00:07:77";
+  await within(20_000, "new Ethernet address found out", isNew);
+});
+
 test("a dest that is not there yet is asked for until it is", async () => {
   const late = ip("10.7.0.50");
   const watcher = watch();
@@ -156,15 +172,27 @@ test("changes of one moment are one call", async () => {
   for (let i = 0; i < 50; i++) kernel.deleteRoute({ ...routeTo(`198.51.100.${i}`, 32), nextHops: [hopTo(GATEWAY)] });
 });
 
-test("a confirmed neighbour is no change", async () => {
+test("a neighbour that is probed and confirmed is no change", async () => {
   const watcher = watch();
   watcher.want([PEER]);
   await within(2500, "resolved", () => isResolved(watcher, PEER));
   await delay(100);
   const { generation } = watcher.hops;
-  const state = () => watcher.hops.neighbour(interfaceIndex("d0", namespace)!, PEER)?.state;
-  kernel.probeNeighbour(interfaceIndex("d0", namespace)!, PEER, macOf(DEST, "r0") as never);
-  await within(3000, "probed and confirmed", () => state() === 2);
+  const states: number[] = [];
+  const listener = openNetlink({ protocol: NETLINK_ROUTE, namespace, groups: [RTNLGRP_NEIGH] });
+  listener.watch({
+    onDatagram(bytes) {
+      for (const event of parseMessages(bytes).map(parseRtEvent))
+        if (event?.kind === "neighbour" && event.value.address === PEER) states.push(event.value.state);
+    },
+    onOverrun() {},
+  });
+  try {
+    kernel.probeNeighbour(interfaceIndex("d0", namespace)!, PEER);
+    await within(3000, "probed and confirmed", () => states.includes(NUD_PROBE) && states.at(-1) === NUD_REACHABLE);
+  } finally {
+    listener.close();
+  }
   expect(watcher.hops.generation).toBe(generation);
 });
 
@@ -245,6 +273,94 @@ test("every way is the one that the kernel itself would go", async () => {
   expect(answers).toEqual(addresses.map((address) => [address, kernels(address)]));
   console.log(`${addresses.length} ways as ip route get has them, ${new Set(answers.map(([, way]) => way)).size} different`);
 });
+
+test("after any number of changes what was heard is what would be read", async () => {
+  const watcher = watch();
+  const random = randomFrom(1);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  const links = ["d0", "d1"].map((name) => interfaceIndex(name, namespace)!);
+  const [gateways4, gateways6] = [["10.7.0.254", "10.7.0.253", "10.71.0.9"], ["2001:db8:7::fe", "2001:db8:7::fd"]].map((each) => each.map(ip)); // biome-ignore format: rows
+  const networks = ["172.20.0.0/16", "172.20.1.0/24", "172.20.1.128/25", "2001:db8:20::/48", "2001:db8:20:1::/64"];
+  const own = ["10.7.0.30/24", "10.7.0.31/24", "10.99.0.1/24", "2001:db8:7::30/64", "2001:db8:20:1::1/64"];
+  const asked = [
+    "172.20.9.9",
+    "172.20.1.9",
+    "172.20.1.200",
+    "2001:db8:20::9",
+    "2001:db8:20:1::9",
+    "10.7.0.9",
+    "10.99.0.9",
+    "10.7.0.30",
+  ].map(ip);
+  const route = () => {
+    const [prefix = "", length = ""] = pick(networks).split("/");
+    const isIpv4 = !prefix.includes(":");
+    const gateway = () => pick(isIpv4 ? gateways4! : gateways6!);
+    const hop = (via: Ip | undefined) => ({
+      ifindex: via?.startsWith("10.71.") ? links[1]! : via ? links[0]! : pick(links),
+      gateway: via,
+      flags: 0,
+      weight: 1,
+    });
+    const hops = pick([() => [hop(undefined)], () => [hop(gateway())], () => [hop(gateway()), hop(gateway())]])();
+    const metric = pick([0, 10, 20]) || (isIpv4 ? 0 : 1024);
+    return {
+      ...routeTo(prefix, Number(length)),
+      family: familyOf(ip(prefix)),
+      metric,
+      nextHops: hops,
+      mtu: pick([undefined, 1300]),
+    };
+  };
+  const address = () => {
+    const [text = "", length = ""] = pick(own).split("/");
+    return { ...plainAddress(links[0]!, ip(text), Number(length)), flags: text.includes(":") ? IFA_F_NODAD : 0 };
+  };
+  const changes = [
+    () => kernel.addRoute(route(), pick(["new", "replace", "append"])),
+    () => kernel.addRoute(route(), "append"),
+    () => kernel.deleteRoute(pick(kernel.routes([254]).filter((each) => each.protocol === 4))),
+    () => kernel.addAddress(address()),
+    () => kernel.deleteAddress(address()),
+    () => kernel.changeLink(links[1]!, { up: random() < 0.7 }),
+  ];
+  let done = 0;
+  for (let round = 0; round < 60; round++) {
+    for (let i = 0; i < 8; i++) {
+      try {
+        // Rounds of routes alone, since after other changes the routes are read again anyway.
+        pick(round % 3 === 0 ? changes : changes.slice(0, 3))();
+        done++;
+      } catch {
+        // refused: there already, not there, no such gateway just now
+      }
+    }
+    await delay(5);
+    await until(() => !watcher.hops.doubtful);
+    const fresh = new Hops();
+    fresh.load({
+      links: kernel.links(),
+      addresses: kernel.addresses(),
+      routes: kernel.routes(),
+      neighbours: kernel.neighbours(),
+    });
+    const answers = (hops: Hops) => asked.map((each) => [each, hops.resolve(each)]);
+    expect(answers(watcher.hops), `round ${round}`).toEqual(answers(fresh));
+  }
+  console.log(`${done} changes followed`);
+  expect(done).toBeGreaterThan(200);
+});
+
+/** mulberry32. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
 
 const mine = ({ hops }: HopWatcher, address: Ip): string => {
   const hop = hops.resolve(address);

@@ -1,6 +1,6 @@
 import { explain, Fault } from "../../fault.ts";
 import type { Ip } from "../../net/ip.ts";
-import { NETLINK_ROUTE, openNetlink } from "../../platform/netlink.ts";
+import { NETLINK_ROUTE, type NetlinkHandlers, openNetlink } from "../../platform/netlink.ts";
 import { monotonicMs } from "../../platform/timer.ts";
 import { parseMessages } from "../../wire/netlink.ts";
 import {
@@ -39,8 +39,12 @@ export interface WatchOptions {
 
 const GROUPS = [RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE];
 const TICK_MS = 1000;
-/** The kernel speaks of a link before it is done with the link's routes. */
-const ROUTES_SETTLE_MS = 20;
+/** Before reading again: the kernel speaks of a link before it is done with the link's routes. */
+const SETTLE_MS = 20;
+/** Of a great table that changes all the time, reading takes at most one part in so many of the time. */
+const REST = 10;
+/** After a refusal. */
+const RETRY_MS = 1000;
 
 /** Reads everything, so that `hops` can be asked at once. Throws a Fault where netlink is refused. */
 export function watchHops({ namespace, onChange, log, receiveRoom }: WatchOptions): HopWatcher {
@@ -53,11 +57,43 @@ export function watchHops({ namespace, onChange, log, receiveRoom }: WatchOption
   const keeper = new Keeper();
 
   let known = -1; // the generation that onChange has been told of
-  let isLost = false;
+  let isLost = false; // events, for want of room
+  let routesHeard = 0;
+  let restMs = SETTLE_MS; // before the next reading
   let turn: NodeJS.Immediate | undefined;
-  let settling: NodeJS.Timeout | undefined;
+  let rereading: NodeJS.Timeout | undefined;
   let ticking: NodeJS.Timeout | undefined;
   let isOpen = true;
+
+  const handlers: NetlinkHandlers = {
+    onDatagram(bytes) {
+      for (const message of parseMessages(bytes)) {
+        const event = parseRtEvent(message);
+        if (event !== undefined) hops.apply(event);
+        if (event?.kind === "route") routesHeard++;
+      }
+      if (hops.generation !== known || hops.doubtful) soon();
+    },
+    onOverrun() {
+      if (!isLost) log.warn("lost events of the network", { remedy: "read anew" });
+      isLost = true;
+      soon();
+    },
+  };
+
+  /**
+   * What was said before the reading is heard first, so that it is not taken for news. What was said while reading may be in
+   * what was read or not: then the routes, whose changes build on each other, are to be read once more.
+   */
+  function betweenEvents(read: () => void): void {
+    events.drain(handlers);
+    const heard = routesHeard;
+    read();
+    events.drain(handlers);
+    if (routesHeard === heard) return;
+    hops.doubt();
+    soon();
+  }
 
   function reload(): void {
     hops.load({ links: kernel.links(), addresses: kernel.addresses(), routes: kernel.routes(), neighbours: kernel.neighbours() });
@@ -68,59 +104,50 @@ export function watchHops({ namespace, onChange, log, receiveRoom }: WatchOption
   function settle(): void {
     turn = undefined;
     if (!isOpen) return;
-    if (isLost) retrying("read anew", reload);
-    if (isLost) startTicking();
-    if (hops.doubtful) settling ??= setTimeout(rereadRoutes, ROUTES_SETTLE_MS);
+    if (isLost || hops.doubtful) rereading ??= setTimeout(reread, restMs);
     tell();
   }
 
-  function rereadRoutes(): void {
-    settling = undefined;
+  function reread(): void {
+    rereading = undefined;
     if (!isOpen) return;
-    retrying("read routes", () => hops.replaceRoutes(kernel.routes()));
-    if (hops.doubtful) startTicking();
+    const start = monotonicMs();
+    try {
+      betweenEvents(isLost ? reload : () => hops.replaceRoutes(kernel.routes()));
+      restMs = Math.max(SETTLE_MS, REST * (monotonicMs() - start));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      log.warn("cannot follow the network", { reason: explain(error) });
+      restMs = RETRY_MS;
+    }
+    if (isLost || hops.doubtful) soon();
     tell();
   }
 
   function tell(): void {
     if (hops.generation === known) return;
     known = hops.generation;
-    ask();
+    askAll();
     onChange();
   }
 
-  function ask(): void {
+  function askAll(): void {
     for (const each of keeper.due(hops, monotonicMs())) tryAsk(each);
   }
 
-  function tryAsk({ ifindex, address, managed }: Ask): void {
+  function tryAsk({ ask, ifindex, address }: Ask): void {
     try {
-      kernel.resolveNeighbour(ifindex, address, { managed });
+      if (ask === "probe") kernel.probeNeighbour(ifindex, address);
+      kernel.resolveNeighbour(ifindex, address, { managed: ask !== "release" });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      log.debug("cannot resolve neighbour", { address, ifindex, reason: explain(error) }); // asked again in a second
+      log.debug("cannot ask for neighbour", { ask, address, ifindex, reason: explain(error) }); // asked again in time
     }
-  }
-
-  /** What is refused now is tried again by the next tick. */
-  function retrying(what: string, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      log.warn("cannot follow the network", { what, reason: explain(error) });
-    }
-  }
-
-  function startTicking(): void {
-    ticking ??= setInterval(tick, TICK_MS);
   }
 
   function tick(): void {
-    ask();
-    if (isLost) settle();
-    else if (hops.doubtful && settling === undefined) rereadRoutes();
-    if (keeper.isBusy || isLost || hops.doubtful) return;
+    askAll();
+    if (keeper.isBusy) return;
     clearInterval(ticking);
     ticking = undefined;
   }
@@ -133,40 +160,27 @@ export function watchHops({ namespace, onChange, log, receiveRoom }: WatchOption
     if (!isOpen) return;
     isOpen = false;
     clearImmediate(turn);
-    clearTimeout(settling);
+    clearTimeout(rereading);
     clearInterval(ticking);
     events.close();
     questions.close();
   }
 
   try {
-    reload();
+    betweenEvents(reload);
   } catch (error) {
     close();
     throw error;
   }
   known = hops.generation;
-  events.watch({
-    onDatagram(bytes) {
-      for (const message of parseMessages(bytes)) {
-        const event = parseRtEvent(message);
-        if (event !== undefined) hops.apply(event);
-      }
-      if (hops.generation !== known || hops.doubtful) soon();
-    },
-    onOverrun() {
-      log.warn("lost events of the network", { remedy: "read anew" });
-      isLost = true;
-      soon();
-    },
-  });
+  events.watch(handlers);
 
   return {
     hops,
     want(addresses) {
       keeper.want(addresses);
-      ask();
-      if (keeper.isBusy) startTicking();
+      askAll();
+      if (keeper.isBusy) ticking ??= setInterval(tick, TICK_MS);
     },
     close,
   };
