@@ -1,0 +1,18 @@
+import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
+import { ask, type Client, connect, socketPath } from "../client.ts";
+
+/** The lvsd of this network namespace, with what only lvsctl asks. */
+export interface Control extends Client {
+  status(): Promise<Status>;
+  rates(): Promise<readonly ServiceRates[]>;
+  explain(query: ExplainQuery): Promise<Explanation>;
+}
+
+export function connectControl(path: string = socketPath()): Control {
+  return {
+    ...connect(path),
+    status: () => ask(path, { method: "GET", path: "/v1/status" }),
+    rates: () => ask(path, { method: "GET", path: "/v1/rates" }),
+    explain: (query) => ask(path, { method: "POST", path: "/v1/explain" }, JSON.stringify(query)),
+  };
+}

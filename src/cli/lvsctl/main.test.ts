@@ -1,0 +1,222 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createApi } from "../../daemon/api.ts";
+import { FakeDirector, silent } from "../../daemon/testing/fake-director.ts";
+import { type DestSpec, familyOfService, type Operation, type ServiceKey } from "../../director/director.ts";
+import { ip } from "../../net/ip.ts";
+import type { Io } from "./command.ts";
+import { connectControl } from "./control.ts";
+import { lvsctl } from "./main.ts";
+
+let folder: string;
+let path: string;
+let director: FakeDirector;
+let server: Server;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "lvsctl-"));
+  path = join(folder, "sock");
+  director = new FakeDirector(["eth0", "eth1"]);
+  const status = { pid: 42, version: "1.2.3", engine: "xdp", uptimeSeconds: 250 };
+  const host = {
+    director,
+    status: () => ({ ...status, attachments: director.attachments(), table: director.tableUse(), exits: director.exits() }),
+    explain: director.explain,
+  };
+  server = createApi(host, silent, "1");
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const web: ServiceKey = { protocol: "tcp", addr: ip("10.0.0.100"), port: 80 };
+const mark: ServiceKey = { fwmark: 5, family: "ipv6" };
+const addService = (key: ServiceKey): Operation => {
+  const plain = { schedFlags: [], persistSeconds: 300, onePacket: false, pe: "" };
+  return {
+    op: "add-service",
+    service: { key, scheduler: "wlc", netmask: familyOfService(key) === "ipv4" ? 0xffffffff : 128, ...plain },
+  };
+};
+const addDest = (addr: string, weight: number): Operation => {
+  const plain = { upper: 0, lower: 0, tunnel: { type: "ipip", port: 0, checksum: "none" }, toa: false } as const;
+  const dest: DestSpec = { addr: ip(addr), port: 8080, method: "nat", weight, ...plain };
+  return { op: "add-dest", key: web, dest };
+};
+
+interface Ran {
+  readonly exit: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `lvsctl` with these words; a terminal shows `frames` frames before Ctrl-C. */
+async function run(words: string, { frames = 0, at = path }: { frames?: number; at?: string } = {}): Promise<Ran> {
+  let [out, err, left] = ["", "", frames];
+  const io: Io = {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    terminal: frames > 0,
+    rows: () => 3,
+    pause: async () => --left > 0,
+  };
+  const exit = await lvsctl(words.split(" "), io, connectControl(at), false);
+  return { exit, out, err };
+}
+
+const shown = async (words: string): Promise<string> => {
+  const { exit, out, err } = await run(words);
+  expect([exit, err]).toEqual([0, ""]);
+  return out;
+};
+
+const lines = (...text: string[]): string => text.map((line) => `${line}\n`).join("");
+
+describe("status", () => {
+  test("shows the daemon, its interfaces, and where packets went", async () => {
+    director.connCount = 524_288;
+    expect(await shown("status")).toBe(
+      lines(
+        "lvsd 1.2.3, xdp, pid 42, up 4m 10s",
+        "524288 of 1048576 conns (50%), 0 services, 0 dests",
+        "",
+        "INTERFACE  INDEX  HOOK  MODE",
+        "eth0           2  xdp   native",
+        "eth1           3  xdp   native",
+        "",
+        "FATE       REASON      PACKETS",
+        "forwarded  nat            1000",
+        "passed     no-service        3",
+        "dropped    no-dest           7",
+        "dropped    table-full        1",
+      ),
+    );
+  });
+
+  test("of a daemon with no interface and no packets says so", async () => {
+    Object.assign(director, { interfaces: [], exits: () => ({ nat: 0 }) });
+    const text = await shown("status");
+    expect(text).toContain("no interface: nothing is forwarded\n");
+    expect(text).toContain("no packets yet\n");
+  });
+
+  test("--json is what the daemon says", async () => {
+    expect(JSON.parse(await shown("status --json"))).toMatchObject({ pid: 42, exits: director.exits() });
+  });
+});
+
+describe("services", () => {
+  test("are shown with their dests, newest first", async () => {
+    director.apply([addService(web), addDest("10.0.0.11", 1), addDest("10.0.0.12", 0), addService(mark)]);
+    expect(await shown("services")).toBe(
+      lines(
+        "SERVICE            SCHEDULER              DEST            METHOD  WEIGHT  ACTIVE  INACTIVE  HOP",
+        "tcp 10.0.0.100:80  wlc, persistent 5m 0s  10.0.0.12:8080  nat          0       0         0",
+        "                                          10.0.0.11:8080  nat          1       0         0",
+        "fwmark 5 ipv6      wlc, persistent 5m 0s  no dests",
+      ),
+    );
+    expect(JSON.parse(await shown("services --json")).length).toBe(2);
+  });
+
+  test("that are not there are not an empty table", async () => {
+    expect(await shown("services")).toBe("no services\n");
+    expect(await shown("top --once")).toBe("no services\n");
+  });
+});
+
+test("conns are shown one a line, all of them", async () => {
+  director.connCount = 5000;
+  const text = (await shown("conns")).split("\n");
+  expect(text.length).toBe(5002);
+  expect(text.slice(0, 2)).toEqual([
+    "PROTO  CLIENT                 VIRTUAL                DEST                   METHOD   STATE        EXPIRES",
+    "tcp    192.0.2.7:0            10.0.0.100:80          10.0.0.11:8080         nat      ESTABLISHED  15m 0s",
+  ]);
+  const json = (await shown("conns --json")).trimEnd().split("\n");
+  expect(JSON.parse(json[4999]!).client).toEqual({ addr: "192.0.2.7", port: 4999 });
+});
+
+describe("top", () => {
+  beforeEach(() => void director.apply([addService(web), addDest("10.0.0.11", 3)]));
+
+  test("looks once where there is no terminal", async () => {
+    const table = lines(
+      "SERVICE            CONNS/S  IN PKT/S  OUT PKT/S  IN B/S  OUT B/S  ACTIVE  INACTIVE  WEIGHT",
+      "tcp 10.0.0.100:80        0         0          0       0        0",
+      "  10.0.0.11:8080         0         0          0       0        0       0         0       3",
+    );
+    expect(await shown("top")).toBe(table);
+    expect(await shown("top --once")).toBe(table);
+    expect(JSON.parse(await shown("top --json"))[0].dests[0].weight).toBe(3);
+  });
+
+  test("goes on until Ctrl-C on a terminal, within its height, and leaves the cursor visible", async () => {
+    const { exit, out } = await run("top", { frames: 3 });
+    const frames = out.split("\x1b[H\x1b[J");
+    expect([exit, frames.length]).toEqual([0, 4]);
+    expect(frames[1]!.split("\n").length).toBe(2);
+    expect(out.startsWith("\x1b[?25l") && out.endsWith("\x1b[?25h")).toBe(true);
+  });
+});
+
+describe("explain", () => {
+  test("tells what would become of a packet", async () => {
+    expect(await shown("explain 192.0.2.7:4000 10.0.0.100:80")).toBe("tcp to 10.0.0.100\n");
+    expect(await shown("explain [::1]:4000 [2001:db8::1]:53 --udp")).toBe("udp to 2001:db8::1\n");
+    expect(JSON.parse(await shown("explain 192.0.2.7:4000 10.0.0.100:80 --json")).verdict).toBe("pass");
+  });
+
+  test("takes only addresses with ports", async () => {
+    const { exit, out, err } = await run("explain 192.0.2.7 10.0.0.100:80");
+    expect([exit, out]).toEqual([2, ""]);
+    expect(err).toMatch(
+      /^lvsctl: command-argument value '192.0.2.7' is invalid for argument 'client'. Expected ADDRESS:PORT.*\n$/,
+    );
+  });
+});
+
+describe("settings", () => {
+  test("are listed, and changed in the words of the director", async () => {
+    expect(await shown("settings")).toBe(lines("SETTING         VALUE", "drop_entry      0", "sync_threshold  3 50"));
+    expect(await shown("set drop_entry 3")).toBe("");
+    expect(await shown("set drop_entry 3 --json")).toBe('{\n  "drop_entry": "3"\n}\n');
+    expect(director.applied[0]).toEqual({ op: "set-setting", name: "drop_entry", value: "3" });
+  });
+
+  test("that the director refuses are one line and exit 1", async () => {
+    director.apply = () => [{ index: 0, code: "EINVAL", message: "drop_entry takes 0 to 3" }];
+    expect(await run("set drop_entry 9")).toEqual({ exit: 1, out: "", err: "lvsctl: set drop_entry: drop_entry takes 0 to 3\n" });
+  });
+});
+
+describe("what goes wrong is one line:", () => {
+  test("no daemon", async () => {
+    const at = join(folder, "none");
+    const err = `lvsctl: no lvsd answers at ${at} (ENOENT); is one running in this network namespace?\n`;
+    expect(await run("status", { at })).toEqual({ exit: 1, out: "", err });
+  });
+
+  for (const words of ["", "stat", "status --yaml", "set drop_entry", "status now"]) {
+    test(`"lvsctl ${words}" is a usage error`, async () => {
+      const { exit, out } = await run(words);
+      expect([exit, out]).toEqual([2, ""]);
+    });
+  }
+
+  test("help and version are no errors", async () => {
+    expect(await shown("--version")).toMatch(/^lvsctl \d/);
+    const help = await shown("--help");
+    for (const word of ["status", "top", "explain", "set", "settings", "conns", "services"]) expect(help).toContain(`  ${word} `);
+  });
+});

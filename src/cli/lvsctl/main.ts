@@ -1,0 +1,46 @@
+import { Command, CommanderError } from "commander";
+import pc from "picocolors";
+import { explain } from "../../fault.ts";
+import { VERSION } from "../../version.ts";
+import { NoDaemon } from "../client.ts";
+import type { AddCommand, Io } from "./command.ts";
+import type { Control } from "./control.ts";
+import { addExplain } from "./explain.ts";
+import { addLists } from "./list.ts";
+import { addSettings } from "./settings.ts";
+import { addStatus } from "./status.ts";
+import { addTop } from "./top.ts";
+
+/** lvsctl's commands, in the order of its help. One that another file brings (realserver) takes its place here. */
+const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addExplain, addSettings];
+
+const REFUSED = 1;
+const USAGE = 2;
+
+/** @param argv without node and the script @returns the exit code */
+export async function lvsctl(argv: readonly string[], io: Io, control: Control, colored: boolean): Promise<number> {
+  const program = new Command("lvsctl")
+    .description("Look at the lvsd of this network namespace, and change its settings.")
+    .version(`lvsctl ${VERSION}`, "--version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.out(text),
+      writeErr: (text) => io.err(text),
+      outputError: (text, write) => write(text.replace(/^error: /, "lvsctl: ")),
+    });
+  for (const add of commands) add(program, { control, io, colors: pc.createColors(colored) });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    io.err(`lvsctl: ${problemText(error)}\n`);
+    return REFUSED;
+  }
+}
+
+function problemText(error: unknown): string {
+  if (!(error instanceof NoDaemon)) return explain(error).replaceAll(/\s*\n\s*/g, " ");
+  if (error.code === "EACCES") return `not permitted to open ${error.path}; lvsd serves its own user, mostly root`;
+  return `no lvsd answers at ${error.path} (${error.code}); is one running in this network namespace?`;
+}
