@@ -13,6 +13,7 @@ import {
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { socketPath } from "../cli/client.ts";
 import { Fault } from "../fault.ts";
 import { lockFile } from "../platform/process.ts";
 
@@ -28,9 +29,8 @@ export interface Places {
   readonly pid: string;
 }
 
-export function placesOf(env: NodeJS.ProcessEnv = process.env, run: string = RUN): Places {
-  const name = `${run}/${statSync("/proc/self/ns/net").ino}`;
-  return { socket: env.LVSD_SOCKET || `${name}.sock`, pid: `${name}.pid` };
+export function placesOf(env: NodeJS.ProcessEnv = process.env): Places {
+  return { socket: socketPath(env), pid: `${RUN}/${statSync("/proc/self/ns/net").ino}.pid` };
 }
 
 export interface Claim {
