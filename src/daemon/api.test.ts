@@ -112,11 +112,12 @@ describe("operations", () => {
       for (let d = 0; d < 10; d++) operations.push({ ...addDest, key, dest: { ...addDest.dest, addr: `10.2.0.${d}` } });
     }
     const body = JSON.stringify({ operations });
-    const before = performance.now();
+    const before = process.cpuUsage(); // not the clock: others work on this machine as well
     const reply = await ask(path, "POST", "/v1/operations", body);
+    const { user, system } = process.cpuUsage(before);
     expect(reply.text).toBe('{"refusals":[]}\n');
     expect(director.applied.length).toBe(110_000);
-    expect(performance.now() - before).toBeLessThan(4000);
+    expect((user + system) / 1000).toBeLessThan(4000);
   }, 20_000);
 
   test("whose director fails are answered with its code", async () => {
