@@ -18,6 +18,8 @@ export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
+/** Next hops as objects of their own, which routes refer to (RTM_NEWNEXTHOP, RTM_DELNEXTHOP); routes are told with them resolved. */
+export const isNextHopObject = ({ type }: NetlinkMessage): boolean => type === 104 || type === 105;
 
 /** Multicast groups of NETLINK_ROUTE. */
 export const RTNLGRP_LINK = 1;
@@ -26,6 +28,7 @@ export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
 export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_NEXTHOP = 32;
 
 /** A thing that is there (new or changed), or that is gone. */
 export type RtEvent =

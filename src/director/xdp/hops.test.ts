@@ -1,6 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { familyOf, type Ip, ip } from "../../net/ip.ts";
 import { mac } from "../../net/mac.ts";
+import { parseRtEvent } from "../../wire/rtnetlink.ts";
 import {
   FOREVER,
   IFA_F_DEPRECATED,
@@ -22,6 +24,7 @@ import {
   NUD_STALE,
 } from "../../wire/rtnetlink-neighbour.ts";
 import {
+  emitRoute,
   type Route,
   RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
@@ -235,6 +238,23 @@ const ways: [name: string, more: Partial<Record<keyof NetworkState, readonly unk
     "192.0.2.1",
     resolved(2, "10.0.0.254", "10.0.0.1"),
   ],
+  [
+    "a secondary address is not the source",
+    {
+      links: [link(4)],
+      addresses: [address(4, "10.4.0.5", 24, { flags: IFA_F_SECONDARY }), address(4, "10.4.0.1", 24)],
+      routes: [route("10.4.0.0/24", 4)],
+      neighbours: [neighbour(4, "10.4.0.9")],
+    },
+    "10.4.0.9",
+    resolved(4, "10.4.0.9", "10.4.0.1"),
+  ],
+  [
+    "a throw route in the local table leads on to the main table",
+    { routes: [route("10.0.0.11/32", 0, undefined, { table: RT_TABLE_LOCAL, type: RTN_THROW, nextHops: [] })] },
+    "10.0.0.11",
+    resolved(2, "10.0.0.11", "10.0.0.1"),
+  ],
   ["an IPv6 neighbour is its own next hop", {}, "2001:db8::11", resolved(2, "2001:db8::11", "2001:db8::1")],
   ["IPv6 goes through a link-local gateway with a global source", {}, "2001:db8:1::1", resolved(2, "fe80::254", "2001:db8::1")],
   ["a link-local neighbour is spoken to with a link-local source", {}, "fe80::254", resolved(2, "fe80::254", "fe80::2")],
@@ -402,7 +422,9 @@ describe("the generation", () => {
     const hops = hopsWith();
     expect(moves(hops, () => hops.load(structuredClone(base)))).toBe(false);
     expect(moves(hops, () => hops.load({ ...base, routes: base.routes.slice(1) }))).toBe(true);
+    hops.load(base);
     expect(moves(hops, () => hops.load({ ...base, addresses: base.addresses.toReversed() }))).toBe(true);
+    hops.load(base);
     expect(moves(hops, () => hops.load({ ...base, neighbours: [] }))).toBe(true);
   });
 });
@@ -463,6 +485,42 @@ test("the routes are in doubt after a link has gone down or an address away, unt
   }
   hear(hops, "neighbour", neighbour(2, "10.0.0.11"), true);
   expect(hops.doubtful).toBe(false);
+});
+
+test("IPv6 routes of one network and metric put the routes in doubt, for how they join is not said", () => {
+  const hops = hopsWith();
+  const prefix = "2001:db8:2::/64";
+  const first = route(prefix, 2, "fe80::254", { metric: 1024 });
+  hearRoute(hops, first);
+  hearRoute(hops, first);
+  hearRoute(hops, route(prefix, 2, "fe80::253", { metric: 1024 }), { placement: "instead" });
+  hearRoute(hops, route(prefix, 2, "fe80::252", { metric: 512 }));
+  hearRoute(hops, route(prefix, 2, "fe80::252", { metric: 512 }), { gone: true });
+  expect(hops.doubtful).toBe(false);
+  hearRoute(hops, route(prefix, 3, "fe80::9", { metric: 1024 }), { placement: "last" });
+  expect(hops.doubtful).toBe(true);
+});
+
+test("whatever is read from damaged messages is taken without a throw", () => {
+  const messages = [
+    emitRoute(base.routes[10]!),
+    emitRoute(route("192.0.2.0/24", 0, undefined, several([2, "10.0.0.1"], [3, "10.1.0.1"]))),
+  ];
+  const damage = fc.array(fc.tuple(fc.constantFrom(24, 25, 28, 20), fc.nat(1), fc.nat(), fc.integer({ min: 0, max: 255 })), {
+    maxLength: 20,
+  });
+  fc.assert(
+    fc.property(damage, (list) => {
+      const hops = hopsWith();
+      for (const [type, which, at, byte] of list) {
+        const payload = messages[which]!.slice();
+        payload[at % payload.length] = byte;
+        const event = parseRtEvent({ type, flags: 0, sequence: 0, port: 0, payload });
+        if (event !== undefined) hops.apply(event);
+      }
+      for (const to of ["192.0.2.1", "2001:db8:1::1"]) expect(hops.resolve(ip(to)).state).toMatch(/resolved|unreachable|local/);
+    }),
+  );
 });
 
 test("with a link its neighbours are gone", () => {

@@ -4,6 +4,7 @@ import { NETLINK_ROUTE, type NetlinkHandlers, openNetlink } from "../../platform
 import { monotonicMs } from "../../platform/timer.ts";
 import { parseMessages } from "../../wire/netlink.ts";
 import {
+  isNextHopObject,
   parseRtEvent,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
@@ -11,6 +12,7 @@ import {
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
+  RTNLGRP_NEXTHOP,
 } from "../../wire/rtnetlink.ts";
 import { RtNetlink } from "../../wire/rtnetlink-client.ts";
 import { Hops } from "./hops.ts";
@@ -37,7 +39,15 @@ export interface WatchOptions {
   readonly receiveRoom?: number;
 }
 
-const GROUPS = [RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE];
+const GROUPS = [
+  RTNLGRP_LINK,
+  RTNLGRP_NEIGH,
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_IPV6_ROUTE,
+  RTNLGRP_NEXTHOP,
+];
 const TICK_MS = 1000;
 /** Before reading again: the kernel speaks of a link before it is done with the link's routes. */
 const SETTLE_MS = 20;
@@ -70,7 +80,8 @@ export function watchHops({ namespace, onChange, log, receiveRoom }: WatchOption
       for (const message of parseMessages(bytes)) {
         const event = parseRtEvent(message);
         if (event !== undefined) hops.apply(event);
-        if (event?.kind === "route") routesHeard++;
+        if (isNextHopObject(message)) hops.doubt(); // with one that is deleted its routes go silently
+        if (event?.kind === "route" || isNextHopObject(message)) routesHeard++;
       }
       if (hops.generation !== known || hops.doubtful) soon();
     },
