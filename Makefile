@@ -54,7 +54,7 @@ test: setup ## everything: setup, build, check and the tests that need root; end
 
 .PHONY: lab
 lab: build ## the tests that run in network namespaces (root)
-	$(BIN)/vitest run --project root lab
+	$(BIN)/vitest run --project root lab/
 
 .PHONY: demo
 demo: setup ## a director, two web servers and a client on this machine (root)
