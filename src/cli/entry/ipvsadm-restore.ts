@@ -1,0 +1,4 @@
+import { ipvsadmRestore } from "../ipvsadm/main.ts";
+import { start } from "../ipvsadm/start.ts";
+
+await start(ipvsadmRestore);
