@@ -66,7 +66,7 @@ const DESTINATION = 60;
 const MAX_EXTENSIONS = 8;
 
 /** Walks the extension headers (RFC 8200 section 4) up to the upper-layer header. */
-export function upperOf(ip: Ipv6View): Upper | "truncated" {
+export function upperOf(ip: Pick<Ipv6View, "view" | "at" | "nextHeader" | "totalLength">): Upper | "truncated" {
   const end = ip.at + ip.totalLength;
   let protocol = ip.nextHeader;
   let at = ip.at + IPV6_HEADER;

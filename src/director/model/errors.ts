@@ -1,0 +1,86 @@
+import { ipFromBytes } from "../../net/ip.ts";
+import { checksumOf, pseudoSum, sumOf } from "../../wire/checksum.ts";
+import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../wire/eth.ts";
+import { ICMP, ICMP_HEADER, ICMPV6 } from "../../wire/icmp.ts";
+import { IPV4_HEADER, PROTOCOL } from "../../wire/ipv4.ts";
+import { IPV6_HEADER } from "../../wire/ipv6.ts";
+import { drop, type Outcome, type Reason } from "./outcome.ts";
+import type { Packet } from "./packet.ts";
+import { maySendIcmp, type Plane } from "./plane.ts";
+
+/**
+ * ICMP errors of our own making (RFC 792, RFC 4443, spec 5.5 and 5.6): the frame becomes an error about itself and goes
+ * back to the MAC it came from. Its source is the address the packet was for, as in the kernel.
+ */
+export type Complaint = "port-unreachable" | "host-unreachable" | "time-exceeded" | "too-big";
+
+const kinds: Readonly<Record<Complaint, { readonly ipv4: readonly [number, number]; readonly ipv6: readonly [number, number] }>> =
+  {
+    "port-unreachable": { ipv4: [ICMP.unreachable, 3], ipv6: [ICMPV6.unreachable, 4] },
+    "host-unreachable": { ipv4: [ICMP.unreachable, 1], ipv6: [ICMPV6.unreachable, 3] },
+    "time-exceeded": { ipv4: [ICMP.timeExceeded, 0], ipv6: [ICMPV6.timeExceeded, 0] },
+    "too-big": { ipv4: [ICMP.unreachable, 4], ipv6: [ICMPV6.tooBig, 0] },
+  };
+
+/** The greatest error: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4. */
+const ERROR_MAX = { ipv4: 576, ipv6: 1280 };
+
+/** Tell the sender, unless the rate limit or the packet itself forbids it. */
+export function refuse(plane: Plane, packet: Packet, complaint: Complaint, told: Reason, quiet: Reason, mtu = 0): Outcome {
+  if (packet.fragment === "later" || (complaint !== "too-big" && !maySendIcmp(plane))) return drop(quiet);
+  return { verdict: "tx", reason: told, frame: errorAbout(packet, complaint, mtu, plane.random) };
+}
+
+function errorAbout(packet: Packet, complaint: Complaint, mtu: number, random: () => number): Uint8Array {
+  const header = packet.family === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
+  const quote = packet.ipBytes().slice(0, ERROR_MAX[packet.family] - header - ICMP_HEADER);
+  const addresses = packet.flow().addresses;
+  const bytes = new Uint8Array(header + ICMP_HEADER + quote.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(quote, header + ICMP_HEADER);
+  const [type, code] = kinds[complaint][packet.family];
+  view.setUint8(header, type);
+  view.setUint8(header + 1, code);
+  view.setUint32(header + 4, packet.family === "ipv4" ? mtu & 0xffff : mtu);
+  const half = addresses.length / 2;
+  const [client, vip] = [addresses.slice(0, half), addresses.slice(half)];
+  const icmpSum = sumOf(view, header, bytes.length - header);
+  if (packet.family === "ipv4") {
+    view.setUint16(header + 2, checksumOf(icmpSum));
+    writeIpv4(view, (packet.view.getUint8(15) & 0x1e) | 0xc0, Math.floor(random() * 65536));
+    bytes.set(vip, 12);
+    bytes.set(client, 16);
+    view.setUint16(10, checksumOf(sumOf(view, 0, IPV4_HEADER)));
+  } else {
+    const pseudo = pseudoSum(ipFromBytes(vip), ipFromBytes(client), PROTOCOL.icmpv6, bytes.length - header);
+    view.setUint16(header + 2, checksumOf(icmpSum + pseudo));
+    writeIpv6(view, bytes.length - header);
+    bytes.set(vip, 8);
+    bytes.set(client, 24);
+  }
+  packet.setIp(packet.family === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, bytes);
+  swapMacs(packet.frame);
+  return packet.frame;
+}
+
+/** All but addresses and checksum. */
+function writeIpv4(view: DataView, tos: number, id: number): void {
+  view.setUint16(0, 0x4500 | tos); // internet control
+  view.setUint16(2, view.byteLength);
+  view.setUint16(4, id);
+  view.setUint8(8, 64);
+  view.setUint8(9, PROTOCOL.icmp);
+}
+
+function writeIpv6(view: DataView, length: number): void {
+  view.setUint8(0, 0x60);
+  view.setUint16(4, length);
+  view.setUint8(6, PROTOCOL.icmpv6);
+  view.setUint8(7, 64);
+}
+
+function swapMacs(frame: Uint8Array): void {
+  const dst = frame.slice(0, 6);
+  frame.copyWithin(0, 6, 12);
+  frame.set(dst, 6);
+}
