@@ -13,7 +13,13 @@ const handles = new Set<Handle>(); // one that nobody refers to is collected, an
 
 /** Calls back whenever the descriptor can be read (or written), again and again while that is so. */
 export function watchFd(fd: number, ready: () => void, on: "readable" | "writable" = "readable"): Watch {
-  const handle = koffi.node.poll(fd, { readable: on === "readable", writable: on === "writable" }, () => guarded(ready));
+  const events = { readable: on === "readable", writable: on === "writable" };
+  /** An error on the descriptor (POLLERR) ends libuv's watch; koffi says so by a negative status, before the events. */
+  const heard = (status: unknown): void => {
+    guarded(ready);
+    if (Number(status) < 0 && handles.has(handle)) handle.start(events, heard);
+  };
+  const handle = koffi.node.poll(fd, events, heard);
   handles.add(handle);
   return {
     unref: () => handle.unref(),

@@ -113,7 +113,11 @@ export class XdpCore implements XdpDirector {
     if (!this.#isOpen) return;
     const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id));
     if (freed.length > 0) this.#mirror.apply(freed);
-    this.#counting.tick(now, (id) => this.#membersById().get(id));
+    let members: Map<number, readonly DestRecord[]> | undefined; // only when the estimators step
+    this.#counting.tick(now, (id) => {
+      members ??= this.#membersById();
+      return members.get(id);
+    });
   }
 
   attachments(): readonly Attachment[] {
