@@ -2,10 +2,11 @@ import { performance } from "node:perf_hooks";
 import { expect, test } from "vitest";
 import type { Refusal } from "../../director/director.ts";
 import { Fault } from "../../fault.ts";
+import { ip } from "../../net/ip.ts";
 import { type Client, NoDaemon } from "../client.ts";
 import { fakeClient } from "../testing.ts";
 import type { Names } from "./names.ts";
-import { parseServices } from "./names.ts";
+import { parseServices, systemNames } from "./names.ts";
 import { commandNames, options } from "./options.ts";
 import { parseBatch } from "./restore.ts";
 import { runStep } from "./running.ts";
@@ -81,6 +82,38 @@ test("numeric commands ask for no name", async () => {
   for (const list of [["-Ln"], ["-Sn"], ["-Lnc"], ["-G", "-n"]]) expect((await run(client, ...list)).exit).toBe(0);
 });
 
+/** What a real kernel listed after a few packets, but for the large numbers. */
+test("counters, rates and conns stand in their columns", async () => {
+  const client = fakeClient();
+  const stdin = "-A -t 10.0.0.1:443 -p 100\n-a -t 10.0.0.1:443 -r 10.0.1.2:443 -m\n";
+  await runStep({ words: ["ipvsadm", "-R"], stdin }, client, noNames);
+  const counters = { conns: 1, inPackets: 2, outPackets: 3, inBytes: 123_456_789, outBytes: 40 };
+  const rates = { cps: 1, inPps: 2, outPps: 3, inBps: 123_456_789, outBps: 4 };
+  client.counts.set("tcp 10.0.0.1:443", { counters, rates });
+  client.counts.set("10.0.1.2 443", { counters, rates, activeConns: 3, inactiveConns: 12345678901, persistConns: 2 });
+  const lines = async (...args: string[]) => (await run(client, "-Ln", ...args)).stdout.split("\n").slice(3, -1);
+  expect(await lines()).toEqual([
+    "TCP  10.0.0.1:443 wlc persistent 100",
+    "  -> 10.0.1.2:443                 Masq    1      3          12345678901",
+  ]);
+  expect(await lines("--stats")).toEqual([
+    "TCP  10.0.0.1:443                        1        2        3  123456K       40",
+    "  -> 10.0.1.2:443                        1        2        3  123456K       40",
+  ]);
+  expect(await lines("--stats", "--exact")).toEqual([
+    "TCP  10.0.0.1:443                        1        2        3 123456789       40",
+    "  -> 10.0.1.2:443                        1        2        3 123456789       40",
+  ]);
+  expect(await lines("--rate")).toEqual([
+    "TCP  10.0.0.1:443                        1        2        3  123456K        4",
+    "  -> 10.0.1.2:443                        1        2        3  123456K        4",
+  ]);
+  expect(await lines("--persistent-conn")).toEqual([
+    "TCP  10.0.0.1:443 wlc persistent 100",
+    "  -> 10.0.1.2:443                 1         2           3          12345678901",
+  ]);
+});
+
 test("a restore is one batch, and that of ipvsadm-restore begins with the flush", async () => {
   const client = fakeClient();
   const stdin = "-A -t 10.0.0.1:80\n-a -t 10.0.0.1:80 -r 10.0.1.1\n";
@@ -136,4 +169,13 @@ test("services(5): the first line that names a port or a name counts, aliases ar
     ["80/udp", "http"],
     ["81/tcp", "www"],
   ]);
+});
+
+test("the system's own names: localhost both ways, nothing for a name that cannot be", async () => {
+  const names = systemNames();
+  expect(await names.hostAddress("localhost")).toBe("127.0.0.1");
+  expect(await names.hostName(ip("127.0.0.1"))).toMatch(/^localhost/);
+  expect(await names.hostAddress("")).toBeUndefined();
+  expect(await names.hostAddress("no such host")).toBeUndefined();
+  expect(names.servicePort("http", undefined)).toBeUndefined();
 });

@@ -21,7 +21,6 @@ export interface BadLine {
   readonly usage: Usage;
 }
 
-/** Longest token of the original's buffer. */
 const blanks = /[ \t\r]+/;
 
 /** The batch, or every line that is wrong. */
