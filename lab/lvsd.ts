@@ -1,0 +1,68 @@
+import { Fault } from "../src/fault.ts";
+import type { Host, Result, RunOptions } from "./host.ts";
+import { ROOT } from "./needs.ts";
+import type { Running } from "./running.ts";
+import { until } from "./until.ts";
+
+export interface LvsdOptions {
+  /** The director's interfaces; all that it has unless given. */
+  readonly interfaces?: readonly string[];
+  readonly hook?: "xdp" | "tc" | "auto";
+  readonly xdpMode?: "native" | "generic" | "auto";
+  readonly arguments?: readonly string[];
+}
+
+/** An lvsd that serves a host. */
+export interface Lvsd {
+  readonly running: Running;
+  /** As a crash does: no warning, no clearing up. Forwarding is to go on. */
+  kill9(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT = 30_000; // ms; the verifier takes seconds on a busy machine
+
+/** @throws Fault with what lvsd said when it ends or when ipvsadm does not reach it in time */
+export async function startLvsd(host: Host, options: LvsdOptions = {}): Promise<Lvsd> {
+  const { interfaces = host.interfaces, hook = "auto", xdpMode = "auto" } = options;
+  const flags = [...interfaces.flatMap((name) => ["--interface", name]), "--hook", hook, "--xdp-mode", xdpMode];
+  const running = host.spawn([`${ROOT}bin/lvsd`, ...flags, ...(options.arguments ?? [])]);
+  const isReady = async (): Promise<boolean> => {
+    if (!running.isRunning) throw new Fault(running.title, "EXIT", running.stderr.trim());
+    return (await ipvsadm(host, "-Ln")).code === 0;
+  };
+  await until("lvsd", isReady, START_TIMEOUT).catch((cause: unknown) => {
+    throw new Fault("start lvsd", "EIO", running.stderr.trim() || "it said nothing", cause);
+  });
+  return {
+    running,
+    async kill9() {
+      running.kill("SIGKILL");
+      await running.ended;
+    },
+    stop: () => running.stop(),
+  };
+}
+
+/** Our ipvsadm on a host, with its arguments as one would type them. */
+export const ipvsadm = (host: Host, words: string): Promise<Result> =>
+  host.exec([`${ROOT}bin/ipvsadm`, ...words.split(" ").filter((word) => word !== "")]);
+
+/** A script that says plain `ipvsadm`, `lvsctl`, `lvsd` and means ours. */
+export const runScript = (host: Host, script: string, options: RunOptions = {}): Promise<string> =>
+  host.run(`set -e\n${script}`, { ...options, env: { ...options.env, ...withOurs } });
+
+const withOurs = { PATH: `${ROOT}bin:${process.env.PATH}` };
+
+/** Makes a host a real server of a VIP, in the way its method needs: VIP on lo, silent, decapsulation. */
+export const startRealServer = (host: Host, vip: string, method: "route" | "tunnel"): Promise<string> =>
+  runScript(host, `lvsctl realserver start --vip ${vip} --method ${method}`);
+
+/** What a person would look at first when packets do not arrive. Never fails. */
+export async function diagnose(host: Host): Promise<string> {
+  const commands = ["lvsctl status", "lvsctl services", "ipvsadm -L -n -c", "ip neigh", "ip -s link"];
+  const { stdout, stderr } = await host.exec(["sh", "-c", commands.map((line) => `echo "# ${line}"; ${line}`).join("\n")], {
+    env: withOurs,
+  });
+  return `${host.name}:\n${stdout}${stderr}`;
+}
