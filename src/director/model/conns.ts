@@ -1,6 +1,6 @@
 import type { ConnMethod } from "../director.ts";
 import type { DestState } from "./dest-state.ts";
-import type { Flow } from "./flow.ts";
+import { type Flow, reversed } from "./flow.ts";
 import type { LocalState, ServiceState } from "./services.ts";
 import { isActiveState } from "./states.ts";
 import { type Due, Timers } from "./timers.ts";
@@ -66,6 +66,21 @@ export class Conn implements Due {
     this.isTemplate = more.isTemplate ?? false;
     this.fwmark = more.fwmark ?? 0;
     this.isInputOnly = method !== "nat" && method !== "fullnat";
+  }
+
+  #toClient: Flow | undefined;
+  #toDest: Flow | undefined;
+
+  /** As an answer leaves for the client. */
+  get toClient(): Flow {
+    this.#toClient ??= reversed(this.in);
+    return this.#toClient;
+  }
+
+  /** As a request leaves for the dest: NAT and FullNAT only. */
+  get toDest(): Flow | undefined {
+    this.#toDest ??= this.out && reversed(this.out);
+    return this.#toDest;
   }
 
   /** The dest is as good as ever, or there is none to be lost. */

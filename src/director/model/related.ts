@@ -82,7 +82,7 @@ function openForError(plane: Plane, packet: Packet, asked: Flow): Conn | Outcome
 function errorToClient(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Outcome {
   if (packet.ttl <= 1) return pass("ttl");
   countOut(plane, packet, conn);
-  translate(packet, quote, conn.in, reversed(conn.in).addresses);
+  translate(packet, quote, conn.in, conn.toClient.addresses);
   return sendToClient(plane, packet, conn.in, "icmp-related");
 }
 

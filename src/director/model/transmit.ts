@@ -1,6 +1,6 @@
 import type { Conn } from "./conns.ts";
 import { refuse } from "./errors.ts";
-import { destinationOf, type Flow, reversed, sourceOf } from "./flow.ts";
+import { destinationOf, type Flow, sourceOf } from "./flow.ts";
 import { drop, type Outcome, pass, type Reason } from "./outcome.ts";
 import type { Packet } from "./packet.ts";
 import type { Plane } from "./plane.ts";
@@ -54,16 +54,16 @@ function deliver(packet: Packet, conn: Conn): Outcome {
 
 /** The packet becomes one that the dest will answer with conn.out. */
 function translate(packet: Packet, conn: Conn, mtu: number): void {
-  if (conn.out === undefined) return;
+  if (conn.toDest === undefined) return;
   const hasToa = conn.method === "fullnat" && wantsToa(packet, conn, mtu);
-  packet.setFlow(reversed(conn.out));
+  packet.setFlow(conn.toDest);
   if (hasToa) insertToa(packet, conn);
 }
 
 /** A dest's answer: its source becomes the service's address again. */
 export function answer(plane: Plane, packet: Packet, conn: Conn): Outcome {
   noteServerIsn(packet, conn);
-  packet.setFlow(reversed(conn.in));
+  packet.setFlow(conn.toClient);
   return sendToClient(plane, packet, conn.in, conn.method === "fullnat" ? "fullnat-reply" : "nat-reply");
 }
 

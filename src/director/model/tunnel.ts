@@ -59,8 +59,8 @@ function writeIpv4(view: DataView, packet: Packet, protocol: number, source: Ip,
   view.setUint16(6, df && packet.family === "ipv4" && packet.df ? 0x4000 : 0);
   view.setUint8(8, packet.ttl);
   view.setUint8(9, protocol);
-  setBytes(view, 12, ipBytes(source));
-  setBytes(view, 16, ipBytes(to));
+  setBytes(view, 12, bytesOf(source));
+  setBytes(view, 16, bytesOf(to));
   view.setUint16(10, checksumOf(sumOf(view, 0, IPV4_HEADER)));
 }
 
@@ -70,8 +70,8 @@ function writeIpv6(view: DataView, packet: Packet, protocol: number, source: Ip,
   view.setUint16(4, view.byteLength - IPV6_HEADER);
   view.setUint8(6, protocol);
   view.setUint8(7, packet.ttl);
-  setBytes(view, 8, ipBytes(source));
-  setBytes(view, 24, ipBytes(to));
+  setBytes(view, 8, bytesOf(source));
+  setBytes(view, 24, bytesOf(to));
 }
 
 function writeGre(view: DataView, at: number, { checksum }: Tunnel, inner: Family): void {
@@ -102,6 +102,18 @@ export function gueSourcePort(packet: Packet): number {
     word ^= (addresses[i]! << 24) | (addresses[i + 1]! << 16) | (addresses[i + 2]! << 8) | addresses[i + 3]!;
   }
   return PORT_MIN + (hash32(word, 16) % PORTS);
+}
+
+/** Of the few addresses that tunnels begin and end at. */
+const knownBytes = new Map<Ip, Uint8Array>();
+
+function bytesOf(address: Ip): Uint8Array {
+  const known = knownBytes.get(address);
+  if (known !== undefined) return known;
+  if (knownBytes.size > 10_000) knownBytes.clear();
+  const bytes = ipBytes(address);
+  knownBytes.set(address, bytes);
+  return bytes;
 }
 
 function setBytes(view: DataView, at: number, bytes: Uint8Array): void {
