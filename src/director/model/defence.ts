@@ -30,6 +30,10 @@ export function evaluate(
   return { defence: { secureTcp: isOn("secure_tcp"), dropEntry: isOn("drop_entry"), dropRate }, modes };
 }
 
+/** Does any defence follow the memory? */
+export const isAutomatic = (setting: (name: string) => string): boolean =>
+  ["drop_entry", "drop_packet", "secure_tcp"].some((name) => setting(name) === "1" || setting(name) === "2");
+
 const IDLE_FOR = 60_000; // ms
 const ROUNDS_PER_TABLE = 32;
 

@@ -20,7 +20,7 @@ import { Estimators } from "../estimator.ts";
 import type { Change, ServiceRecord } from "../records.ts";
 import { Table } from "../table.ts";
 import { type Conn, Conns } from "./conns.ts";
-import { type AvailablePages, EntryDropper, evaluate } from "./defence.ts";
+import { type AvailablePages, EntryDropper, evaluate, isAutomatic } from "./defence.ts";
 import { destinationOf, sourceOf } from "./flow.ts";
 import { knobsOf } from "./knobs.ts";
 import { type Outcome, type Reason, reasons } from "./outcome.ts";
@@ -244,7 +244,7 @@ export class Model implements Director {
     const plane = this.#plane;
     plane.now = now;
     plane.conns.expire(now);
-    this.#readSettings();
+    if (isAutomatic((name) => this.#table.setting(name))) this.#readSettings();
     if (plane.knobs.dropEntry) this.#dropper.run(plane.conns, now, plane.random);
     for (const service of plane.services.values()) service.scheduler?.tick?.(now);
     for (const [key, fragment] of plane.fragments) if (fragment.until <= now) plane.fragments.delete(key);

@@ -210,6 +210,12 @@ export class Packet {
     if (this.family === "ipv4") this.#updateIpChecksum(change16(before, value));
   }
 
+  /** Headers in front of the IP packet. */
+  prepend(etherType: number, headers: Uint8Array): void {
+    this.insert(IP, headers);
+    this.view.setUint16(12, etherType);
+  }
+
   /** Everything behind the MAC addresses is replaced. */
   setIp(etherType: number, ip: Uint8Array): void {
     const frame = new Uint8Array(ETH_HEADER + ip.length);

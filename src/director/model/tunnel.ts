@@ -31,18 +31,20 @@ const innerProtocol = (inner: Family): number => (inner === "ipv4" ? PROTOCOL.ip
 
 /** @param df copy a don't-fragment of the inner packet */
 export function encapsulate(packet: Packet, dest: DestSpec, source: Ip, df: boolean): void {
+  const { tunnel, addr } = dest;
+  const outer = familyOf(addr);
   const inner = packet.ipBytes();
-  const outer = familyOf(dest.addr);
-  const header = outer === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
-  const bytes = new Uint8Array(tunnelOverhead(dest) + inner.length);
-  bytes.set(inner, bytes.length - inner.length);
+  const front = tunnelOverhead(dest);
+  const bytes = new Uint8Array(front + inner.length);
+  bytes.set(inner, front);
   const view = new DataView(bytes.buffer);
-  if (dest.tunnel.type === "gre") writeGre(view, header, dest.tunnel, packet.family);
-  if (dest.tunnel.type === "gue") writeGue(view, header, dest, source, packet);
-  const protocol = outerProtocol(dest.tunnel, packet.family);
-  if (outer === "ipv4") writeIpv4(view, packet, protocol, source, dest.addr, df);
-  else writeIpv6(view, packet, protocol, source, dest.addr);
-  packet.setIp(outer === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, bytes);
+  const header = outer === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
+  if (tunnel.type === "gre") writeGre(view, header, tunnel, packet.family);
+  if (tunnel.type === "gue") writeGue(view, header, dest, source, packet);
+  const protocol = outerProtocol(tunnel, packet.family);
+  if (outer === "ipv4") writeIpv4(view, packet, protocol, source, addr, df);
+  else writeIpv6(view, packet, protocol, source, addr);
+  packet.prepend(outer === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, bytes.subarray(0, front));
 }
 
 /** RFC 6040: an inner CE must not be copied outward. */
