@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Ip, parseIp } from "../../net/ip.ts";
 import type { Client } from "../client.ts";
+import { type Fake, fakeClient } from "../testing.ts";
 import { type Io, ipvsadm, ipvsadmRestore, ipvsadmSave, type Run } from "./main.ts";
 import { type Names, parseServices } from "./names.ts";
 import type { Outcome, Step } from "./transcript.ts";
@@ -42,4 +43,11 @@ export function fileNames(): Names {
     servicePort: (name, protocol) => (protocol === undefined ? undefined : services.ports.get(`${name}/${protocol}`)),
     serviceName: (port, protocol) => (protocol === undefined ? undefined : services.names.get(`${port}/${protocol}`)),
   };
+}
+
+/** A director that holds what the rules say. */
+export async function clientWith(rules: string, names: Names): Promise<Fake> {
+  const client = fakeClient();
+  await runStep({ words: ["ipvsadm", "-R"], stdin: rules }, client, names);
+  return client;
 }

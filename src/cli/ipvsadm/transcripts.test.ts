@@ -1,8 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { fakeClient } from "../testing.ts";
 import { matrix } from "./matrix.ts";
-import { fileNames, runStep } from "./running.ts";
+import { clientWith, fileNames, runStep } from "./running.ts";
 import {
   aloneRules,
   type Entry,
@@ -16,21 +15,15 @@ import {
 const names = fileNames();
 const record = process.env.LVSD_RECORD === "1";
 
-async function clientWith(rules: string) {
-  const client = fakeClient();
-  await runStep({ words: ["ipvsadm", "-R"], stdin: rules }, client, names);
-  return client;
-}
-
 describe("ipvsadm prints what the transcripts say", () => {
   for (const name of transcriptNames()) {
     test(name, async () => {
       const expected = readTranscript(name);
       const alone = isAlone(expected);
-      const shared = await clientWith("");
+      const shared = await clientWith("", names);
       const told: Entry[] = [];
       for (const entry of expected) {
-        const client = alone ? await clientWith(aloneRules) : shared;
+        const client = alone ? await clientWith(aloneRules, names) : shared;
         told.push({ ...entry, outcome: await runStep(entry.step, client, names) });
       }
       // The original cannot tell lvsd's own: LVSD_RECORD=1 writes what we print, and the diff is read.
