@@ -91,6 +91,20 @@ test("the daemon's own words come as a Fault with its code", async () => {
   expect(fault).toMatchObject({ code: "EAGAIN", message: "GET /v1/info: still starting" });
 });
 
+test("an answer that breaks off is a Fault", async () => {
+  const path = join(folder, "s");
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "content-length": 100 }).write("{", () => response.destroy());
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const fault = await connect(path)
+    .info()
+    .catch((error: unknown) => error);
+  expect(fault).toBeInstanceOf(Fault);
+  expect(fault).toMatchObject({ code: "ECONNRESET" });
+});
+
 test("nobody at the socket is NoDaemon with the errno of the connection", async () => {
   const path = join(folder, "nobody");
   await expect(connect(path).info()).rejects.toMatchObject({ code: "ENOENT", path });

@@ -59,9 +59,8 @@ export async function ask<T>(path: string, options: RequestOptions, body?: strin
 /** One JSON value a line, in batches of what one read brought. */
 async function* records<T>(path: string, resource: string): AsyncIterable<readonly T[]> {
   const response = await send(path, { method: "GET", path: resource });
-  response.setEncoding("utf8");
   let unread = "";
-  for await (const chunk of response as AsyncIterable<string>) {
+  for await (const chunk of chunks(response)) {
     const end = chunk.lastIndexOf("\n");
     if (end < 0) {
       unread += chunk;
@@ -88,10 +87,19 @@ async function send(path: string, options: RequestOptions, body?: string): Promi
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
-  response.setEncoding("utf8");
   let text = "";
-  for await (const chunk of response as AsyncIterable<string>) text += chunk;
+  for await (const chunk of chunks(response)) text += chunk;
   return text;
+}
+
+/** A daemon that dies in the middle of an answer is a Fault too. */
+async function* chunks(response: IncomingMessage): AsyncIterable<string> {
+  response.setEncoding("utf8");
+  try {
+    yield* response as AsyncIterable<string>;
+  } catch (cause) {
+    throw new Fault("read the answer of lvsd", (cause as NodeJS.ErrnoException).code ?? "EIO", "it broke off", cause);
+  }
 }
 
 /** The daemon's own words: {error: {code, message}}. */

@@ -33,7 +33,7 @@ const ofErrno: Texts = {
   ENOMEM: "Memory allocation problem",
   EAFNOSUPPORT: "Operation not supported with specified address family",
   EMSGSIZE: "Module is wrong version",
-  EACCES: "Permission denied",
+  EACCES: "Permission denied (you must be root)", // the socket is for root alone
   EBUSY: "Device or resource busy",
   ECONNREFUSED: "Connection refused",
   ECONNRESET: "Connection reset by peer",
