@@ -60,6 +60,7 @@ static unsigned char marker[128];
 static size_t marker_length;
 static unsigned char *input;
 static size_t input_length;
+static int noted;
 static pid_t children[MAX_CHILDREN];
 static int child_count;
 
@@ -196,12 +197,14 @@ static void no_offload(char **names)
 
 /* ---- frames ---- */
 
-/* Address resolution and router chatter say nothing about a director. */
+/* Address resolution, router chatter and group membership say nothing about a director. */
 static int is_noise(const unsigned char *frame, size_t length)
 {
 	unsigned int type = frame[12] << 8 | frame[13];
 
-	if (length < 14 || (type != 0x0800 && type != 0x86dd))
+	if (length < 34 || (type != 0x0800 && type != 0x86dd))
+		return 1;
+	if (type == 0x0800 && frame[23] == 2)
 		return 1;
 	if (type == 0x86dd && length >= 55 && frame[20] == 58 && frame[54] >= 130 && frame[54] <= 143)
 		return 1;
@@ -264,6 +267,7 @@ static void note_frame(int side, const unsigned char *frame, size_t length)
 static void note_pick(int side, const unsigned char *frame, size_t length)
 {
 	(void)length;
+	noted = 1;
 	fprintf(answer, "%c%02x,", SIDES[side], frame[5]);
 }
 
@@ -283,11 +287,15 @@ static void send_frames(char **word)
 	drain(note_frame, quiet_ms);
 }
 
+/* A new flow's first packet makes one frame come out; only when none is there yet, the marker tells whether one will be. */
 static void send_pick(char **word)
 {
 	fputs("p ", answer);
 	send_one(side_of(word[1]), word[2]);
-	drain(note_pick, 0);
+	noted = 0;
+	empty_socket(1, note_pick);
+	if (!noted)
+		drain(note_pick, 0);
 	putc('\n', answer);
 }
 

@@ -17,6 +17,7 @@ export interface Expected {
   readonly guePorts: ReadonlySet<number>;
 }
 
+const SYNC_PORT = 8848;
 const HEX_LIMIT = 320; // bytes shown; the rest by length and CRC
 
 export function decode(bytes: Uint8Array, expected: Expected): Decoded {
@@ -106,7 +107,9 @@ class Reader {
     const tail = [`ttl=${b[at + 7]}`];
     const tos = (first >>> 20) & 255;
     if (tos !== 0) tail.push(`tos=${tos}`);
-    if ((first & 0xfffff) !== 0) tail.push(`flow=${(first & 0xfffff).toString(16)}`);
+    if (b[at + 6] === 58) {
+      for (const i of [at + 1, at + 2, at + 3]) this.masked.add(i); // the label of a packet of one's own is a hash
+    } else if ((first & 0xfffff) !== 0) tail.push(`flow=${(first & 0xfffff).toString(16)}`);
     let next = b[at + 6]!;
     let body = at + 40;
     let offset = 0;
@@ -182,6 +185,7 @@ class Reader {
     const b = this.bytes;
     const stored = u16(b, p.at + 6);
     const verdict = stored === 0 ? " csum=0" : this.verdict(p, 17);
+    if (u16(b, p.at + 2) === SYNC_PORT) return this.sync(p, tail);
     const gue = this.expected.guePorts.has(u16(b, p.at + 2)) && p.end - p.at >= 12;
     if (!gue) return `udp ${this.endpoints(p)} ${tail}${verdict}`;
     this.masked.add(p.at).add(p.at + 1);
@@ -193,6 +197,12 @@ class Reader {
     const summed = stored === 0 ? " csum=0" : verdict;
     const ends = `${endpointText(p.src, from)} > ${endpoint(p.dst, u16(b, p.at + 2))}`;
     return `gue ${ends} header=${header} ${tail}${summed} | ${this.ip(inside, p.end, p.quoted)}`;
+  }
+
+  /** A connection synchronisation message (spec 8.1) leaves from an ephemeral port. */
+  private sync(p: Place, tail: string): string {
+    for (const at of [p.at, p.at + 1, p.at + 6, p.at + 7]) this.masked.add(at);
+    return `udp ${endpointText(p.src, "*")} > ${endpoint(p.dst, SYNC_PORT)} ${tail}${this.verdict(p, 17)}`;
   }
 
   private sctp(p: Place, tail: string): string {

@@ -1,6 +1,6 @@
-import { hexOf, u16 } from "./bytes.ts";
+import { hexOf } from "./bytes.ts";
 import type { Answers, Memory, Step } from "./case.ts";
-import { craft, parsePacket } from "./craft.ts";
+import { craft, DEFAULT_ID, parsePacket } from "./craft.ts";
 import { decode } from "./decode.ts";
 import { fuzzSteps } from "./fuzz.ts";
 import { pickStep } from "./picks.ts";
@@ -108,11 +108,6 @@ const sideOf = (word: string | undefined): SideLetter => {
   return word === "rs" ? "r" : "c";
 };
 
-/** IP ids a packet carries, its quoted packets' included. */
-function idsOf(ip: Uint8Array): number[] {
-  return ip[0]! >>> 4 === 4 ? [u16(ip, 4)] : [];
-}
-
 function sendStep(words: string[], text: string): Step {
   const side = sideOf(words[0]);
   const spec = parsePacket(words.slice(1));
@@ -121,7 +116,7 @@ function sendStep(words: string[], text: string): Step {
     text,
     plan: () => [line("S", side, ...packets.map((ip) => hexOf(frameToDirector(side, ip))))],
     read(a, memory) {
-      for (const id of [...packets.flatMap(idsOf), 0x1234]) memory.ids.add(id);
+      memory.ids.add(Number(spec.options.get("id") ?? DEFAULT_ID));
       return remember(memory, [...readProblems(a), ...frameLines(a, memory)]);
     },
   };

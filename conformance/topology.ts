@@ -86,6 +86,8 @@ export const SETTINGS: readonly (readonly [path: string, value: string])[] = [
   ["net/ipv4/conf/dc/send_redirects", "0"],
   ["net/ipv4/conf/dr/send_redirects", "0"],
   ["net/ipv4/icmp_ratelimit", "0"],
+  ["net/ipv4/icmp_msgs_per_sec", "1000000"],
+  ["net/ipv4/icmp_msgs_burst", "1000000"],
   ["net/ipv6/icmp/ratelimit", "0"],
 ];
 

@@ -125,8 +125,6 @@ mkdir /run/io
 mount -t hostfs none /run/io -o ${dir}
 exec >/run/io/log 2>&1
 for m in ${modules.join(" ")}; do modprobe -d ${dir}/root $m; done
-echo 100000 >/proc/sys/net/ipv4/icmp_msgs_per_sec
-echo 100000 >/proc/sys/net/ipv4/icmp_msgs_burst
 ip link set lo up
 ${agent} batch /run/io
 sync
