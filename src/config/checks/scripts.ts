@@ -1,0 +1,110 @@
+import type { Script } from "../args.ts";
+import type { Report } from "../checks.ts";
+import type { KeepalivedConfig } from "../keywords.ts";
+import type { Origin } from "../source.ts";
+import { checksOf } from "../values.ts";
+
+/** Who runs which program, and whether that is safe (spec 3.13). */
+
+interface Use {
+  readonly command: readonly string[];
+  readonly origin: Origin;
+  readonly user: boolean;
+  /** A tracking script that cannot run is a problem, a notify script is left out with a log line. */
+  readonly tracked: boolean;
+  /** Run by the parent process, which is root. */
+  readonly parent?: true;
+}
+
+/** `keepalived_script` runs scripts when nobody else is named. */
+const DEFAULT_USER = "keepalived_script";
+
+export function checkScripts(config: KeepalivedConfig, report: Report): void {
+  const uses = usesOf(config).filter((use) => use.command.length > 0);
+  const secure = config.globalDefs?.enableScriptSecurity ?? false;
+  const named = config.globalDefs?.scriptUser !== undefined || report.facts.users?.has(DEFAULT_USER) !== false;
+  for (const use of uses)
+    if (secure && !named && !use.user && !use.parent)
+      report.error(use.origin, `there is no user '${DEFAULT_USER}' to run the script; set script_user`);
+  const { script } = report.facts;
+  if (script === undefined) return;
+  let running: Use | undefined;
+  for (const use of uses) {
+    const state = script(use.command[0]!);
+    if (state === "missing")
+      report[use.tracked ? "error" : "warn"](use.origin, `'${use.command[0]}' is not found, the script is disabled`);
+    else if (secure && state === "unsafe")
+      report[use.tracked ? "error" : "warn"](
+        use.origin,
+        `'${use.command[0]}' can be changed by others than root, the script is disabled`,
+      );
+    else running ??= use;
+  }
+  if (running !== undefined && !secure) report.error(running.origin, "scripts are run, but enable_script_security is not set");
+}
+
+function usesOf(config: KeepalivedConfig): Use[] {
+  return [...globalUses(config), ...vrrpUses(config), ...trackedUses(config), ...serverUses(config)];
+}
+
+function useOf(block: { readonly origins: Readonly<Record<string, Origin>> }, field: string, script: Script | undefined): Use[] {
+  const origin = block.origins[field];
+  return script === undefined || origin === undefined
+    ? []
+    : [{ command: script.command, origin, user: script.user !== undefined, tracked: false }];
+}
+
+function globalUses(config: KeepalivedConfig): Use[] {
+  const g = config.globalDefs;
+  if (g === undefined) return [];
+  const uses = [...useOf(g, "startupScript", g.startupScript), ...useOf(g, "shutdownScript", g.shutdownScript)];
+  return uses.map((use) => ({ ...use, parent: true }));
+}
+
+function vrrpUses(config: KeepalivedConfig): Use[] {
+  const groups = config.vrrpSyncGroup.flatMap((g) => [
+    ...useOf(g, "notifyMaster", g.notifyMaster),
+    ...useOf(g, "notifyBackup", g.notifyBackup),
+    ...useOf(g, "notifyFault", g.notifyFault),
+    ...useOf(g, "notifyStop", g.notifyStop),
+    ...useOf(g, "notify", g.notify),
+  ]);
+  const instances = config.vrrpInstance.flatMap((i) => [
+    ...useOf(i, "notifyMaster", i.notifyMaster),
+    ...useOf(i, "notifyBackup", i.notifyBackup),
+    ...useOf(i, "notifyFault", i.notifyFault),
+    ...useOf(i, "notifyStop", i.notifyStop),
+    ...useOf(i, "notify", i.notify),
+    ...useOf(i, "notifyDeleted", i.notifyDeleted),
+    ...useOf(i, "notifyMasterRxLowerPri", i.notifyMasterRxLowerPri),
+  ]);
+  return [...groups, ...instances];
+}
+
+/** Only scripts that something tracks are looked at. */
+function trackedUses(config: KeepalivedConfig): Use[] {
+  const tracked = new Set(
+    [...config.vrrpInstance, ...config.vrrpSyncGroup].flatMap((x) => x.trackScript.map((t) => t.value.name)),
+  );
+  return config.vrrpScript.flatMap((s) => {
+    const origin = s.origins.script;
+    if (s.script === undefined || origin === undefined || !tracked.has(s.header)) return [];
+    return [{ command: s.script, origin, user: s.user !== undefined, tracked: true }];
+  });
+}
+
+function serverUses(config: KeepalivedConfig): Use[] {
+  return config.virtualServer.flatMap((vs) => [
+    ...useOf(vs, "quorumUp", vs.quorumUp),
+    ...useOf(vs, "quorumDown", vs.quorumDown),
+    ...vs.realServer.flatMap((rs) => [
+      ...useOf(rs, "notifyUp", rs.notifyUp),
+      ...useOf(rs, "notifyDown", rs.notifyDown),
+      ...checksOf(rs).flatMap((check): Use[] => {
+        const origin = check.value.origins.miscPath;
+        if (check.type !== "MISC_CHECK" || check.value.miscPath === undefined || origin === undefined) return [];
+        return [{ command: check.value.miscPath, origin, user: check.value.user !== undefined, tracked: false }];
+      }),
+    ]),
+  ]);
+}

@@ -1,0 +1,277 @@
+import { type DefinedLine, type Definition, multiLineUse, readGenerator, type Scope, substitute } from "./expand.ts";
+import type { Problem } from "./source.ts";
+import { commentStart, type Line, problemAt, splitPiece, type Word } from "./tokens.ts";
+
+/** Where text comes from; given by the caller, so that reading stays pure. */
+export interface Files {
+  /** The text of a file, or undefined. */
+  read(path: string): string | undefined;
+  /** Paths that match a pattern with the shell's wildcards and braces, sorted; a plain name that exists is itself. */
+  glob(pattern: string): readonly string[];
+  /** True for a directory, a device or a file with an execute bit, which keepalived skips (spec 2.4). */
+  isSkipped?(path: string): boolean;
+  env?(name: string): string | undefined;
+}
+
+export interface ReadOptions {
+  /** What `@ID` lines are compared with (spec 2.1, step 4). */
+  readonly configId?: string;
+  /** Even spread over min..max, for `${_RANDOM}`. */
+  readonly random?: (min: number, max: number) => number;
+}
+
+export interface ReadResult {
+  readonly lines: readonly Line[];
+  readonly problems: readonly Problem[];
+  /** Every file that was read, in order. */
+  readonly files: readonly string[];
+}
+
+/** Longest line of keepalived 2.2.7, in bytes; what is beyond is taken for another line. */
+const LONGEST_LINE = 1022;
+const DEEPEST_INCLUDE = 64;
+const DEEPEST_EXPANSION = 40;
+
+/** Reads a file and all it includes into lines of words and braces (spec 2.1). */
+export function readLines(path: string, files: Files, options: ReadOptions = {}): ReadResult {
+  const reader = new Reader(files, options);
+  reader.file(path, undefined);
+  return { lines: reader.lines, problems: reader.problems, files: reader.files };
+}
+
+/** The place of the text at hand. */
+interface Place {
+  file: string;
+  line: number;
+}
+
+class Reader {
+  readonly lines: Line[] = [];
+  readonly problems: Problem[] = [];
+  readonly files: string[] = [];
+  private readonly source: Files;
+  private readonly options: ReadOptions;
+  private readonly stack: string[] = [];
+  private readonly scope: Scope;
+  private pending: { name: string; lines: DefinedLine[] } | undefined;
+
+  constructor(source: Files, options: ReadOptions) {
+    this.source = source;
+    this.options = options;
+    this.scope = {
+      definitions: new Map<string, Definition>(),
+      predefined: (name) => this.predefined(name),
+      env: (name) => source.env?.(name),
+      random: options.random ?? ((min) => min),
+    };
+  }
+
+  private predefined(name: string): string | undefined {
+    if (name === "_PWD") return dirOf(this.stack.at(-1) ?? "");
+    if (name === "_INSTANCE") return this.options.configId ?? "";
+    if (name === "_HASH") return "\\#";
+    return name === "_BANG" ? "\\!" : undefined;
+  }
+
+  file(path: string, at: Place | undefined): void {
+    const text = this.source.read(path);
+    if (text === undefined) return this.report(at ?? { file: path, line: 0 }, "", "warning", `cannot read file '${path}'`);
+    this.files.push(path);
+    this.stack.push(path);
+    let line = 1;
+    for (let start = 0; start < text.length; line++) {
+      const newline = text.indexOf("\n", start);
+      const end = newline < 0 ? text.length : newline;
+      this.physical(text.slice(start, end), path, line);
+      start = end + 1;
+    }
+    this.endDefinition();
+    this.stack.pop();
+  }
+
+  private physical(raw: string, file: string, line: number): void {
+    if (raw.length > LONGEST_LINE) this.report({ file, line }, raw, "error", `line too long, the limit is ${LONGEST_LINE} bytes`);
+    if (raw.includes("\0")) this.report({ file, line }, raw, "error", "NUL byte in a text file");
+    if (this.pending !== undefined) return this.definitionLine(raw, { file, line });
+    this.text(raw, { file, line }, 0);
+  }
+
+  /** One line of text, from a file or from a definition, at the start of a line. */
+  private text(raw: string, place: Place, depth: number): void {
+    const text = raw.charCodeAt(raw.length - 1) === 13 ? raw.slice(0, -1) : raw;
+    const end = commentStart(text);
+    let start = 0;
+    while (start < end && text.charCodeAt(start) <= 32) start++;
+    if (start === end) return;
+    const first = text.charCodeAt(start);
+    if (first === 105 && depth === 0 && this.include(text.slice(start, end), place)) return;
+    this.rest(text, start, end, place, depth);
+  }
+
+  /** From `start`: a condition, a definition, a generator, or words and braces. */
+  private rest(text: string, start: number, end: number, place: Place, depth: number): void {
+    const first = text.charCodeAt(start);
+    if (first === 64) return this.condition(text, start, end, place, depth);
+    if (first === 36 && this.definition(text.slice(start, end), place)) return;
+    if (first === 126 && this.generator(text.slice(start, end), place, depth)) return;
+    const dollar = text.indexOf("$", start);
+    if (dollar < 0 || dollar >= end) return this.words(text, start, end, place, depth);
+    this.withReferences(text, start, end, place, depth);
+  }
+
+  private withReferences(text: string, start: number, end: number, place: Place, depth: number): void {
+    const body = text.slice(start, end);
+    const replaced = substitute(body, this.scope);
+    if (replaced === undefined || depth > DEEPEST_EXPANSION) {
+      return this.report(place, text, "error", "a definition is used inside its own value");
+    }
+    const use = multiLineUse(replaced, this.scope);
+    if (use !== undefined) {
+      if (use.before.trim() !== "") this.again(use.before, place, depth);
+      for (const line of use.lines) this.text(line.text, { file: line.file, line: line.line }, depth + 1);
+      return;
+    }
+    if (replaced === body) return this.words(text, start, end, place, depth);
+    this.again(replaced, place, depth);
+  }
+
+  /** Step 8: what a substitution made is read as a new line. */
+  private again(text: string, place: Place, depth: number): void {
+    const end = commentStart(text);
+    const start = text.length - text.trimStart().length;
+    if (start >= end) return;
+    const first = text[start];
+    if (first === "@" || first === "~") this.rest(text, start, end, place, depth + 1);
+    else this.words(text, start, end, place, depth);
+  }
+
+  private words(text: string, start: number, end: number, place: Place, depth: number): void {
+    let at = start;
+    while (at < end) {
+      const piece = splitPiece(text, at, end);
+      if (piece.unmatched > 0) this.report(place, text, "error", "quote without an end", piece.unmatched);
+      if (piece.words.length > 0) this.emit("words", piece.words, text, place, piece.words[0]!.column);
+      if (piece.brace < 0) return;
+      this.emit(text.charCodeAt(piece.brace) === 123 ? "open" : "close", [], text, place, piece.brace + 1);
+      at = piece.brace + 1;
+      while (at < end && text.charCodeAt(at) <= 32) at++;
+      const next = text.charCodeAt(at);
+      if (at < end && (next === 64 || next === 126)) return this.rest(text, at, end, place, depth);
+    }
+  }
+
+  private emit(kind: Line["kind"], words: readonly Word[], text: string, place: Place, column: number): void {
+    this.lines.push({ kind, words, text, file: place.file, line: place.line, column });
+  }
+
+  private condition(text: string, start: number, end: number, place: Place, depth: number): void {
+    const negative = text[start + 1] === "^";
+    let at = start + (negative ? 2 : 1);
+    const from = at;
+    while (at < end && text.charCodeAt(at) > 32) at++;
+    const id = text.slice(from, at);
+    const matches = id !== "" && id === this.options.configId;
+    if (matches === negative) return;
+    while (at < end && text.charCodeAt(at) <= 32) at++;
+    if (at < end) this.rest(text, at, end, place, depth);
+  }
+
+  private definition(text: string, place: Place): boolean {
+    const match = /^\$([A-Za-z_]\w*)=(.*)$/s.exec(text);
+    if (match === null) return false;
+    const value = match[2]!.trim();
+    if (!value.endsWith("\\")) {
+      this.scope.definitions.set(match[1]!, value);
+      return true;
+    }
+    this.pending = { name: match[1]!, lines: [] };
+    const head = value.slice(0, -1).trim();
+    if (head !== "") this.pending.lines.push({ text: head, ...place });
+    return true;
+  }
+
+  private definitionLine(raw: string, place: Place): void {
+    const text = raw.trim();
+    const more = text.endsWith("\\");
+    const body = more ? text.slice(0, -1).trimEnd() : text;
+    if (body !== "") this.pending!.lines.push({ text: body, ...place });
+    if (!more) this.endDefinition();
+  }
+
+  private endDefinition(): void {
+    if (this.pending !== undefined) this.scope.definitions.set(this.pending.name, this.pending.lines);
+    this.pending = undefined;
+  }
+
+  private generator(text: string, place: Place, depth: number): boolean {
+    const generator = readGenerator(text);
+    if (generator === undefined) return false;
+    if (typeof generator === "string" || depth > DEEPEST_EXPANSION) {
+      this.report(place, text, "error", typeof generator === "string" ? generator : "generators nested too deep");
+      return true;
+    }
+    for (const row of generator.rows) {
+      generator.names.forEach((name, i) => {
+        this.scope.definitions.set(name, row[i]!);
+      });
+      const body = generator.rest.trim();
+      if (body !== "") this.rest(body, 0, body.length, place, depth + 1);
+      if (this.lines.length > 2_000_000) return true;
+    }
+    return true;
+  }
+
+  private include(text: string, place: Place): boolean {
+    const match = /^include([rmwba]?)\s+(\S.*)$/.exec(text);
+    if (match === null) return false;
+    const pattern = resolvePath(dirOf(place.file), match[2]!.trim());
+    const found = this.source.glob(pattern);
+    this.checkInclude(match[1]!, pattern, found, place, text);
+    for (const path of found) {
+      const skipped = this.source.isSkipped?.(path) === true;
+      if (skipped)
+        this.report(place, text, /[ramwb]/.test(match[1]!) ? "error" : "warning", `'${path}' is not a plain file, skipped`);
+      else if (this.stack.includes(path)) this.report(place, text, "warning", `'${path}' includes itself, skipped`);
+      else if (this.stack.length >= DEEPEST_INCLUDE) this.report(place, text, "warning", "files included too deep, skipped");
+      else this.file(path, place);
+    }
+    return true;
+  }
+
+  /** spec 2.5: what the suffixes of `include` insist on. */
+  private checkInclude(suffix: string, pattern: string, found: readonly string[], place: Place, text: string): void {
+    const wild = /[*?[]/.test(pattern);
+    const missing = found.length === 0;
+    const strict = wild ? /[wa]/ : /[mwba]/;
+    if (missing) this.report(place, text, strict.test(suffix) ? "error" : "warning", `no file matches '${pattern}'`);
+    const partly = /[ba]/.test(suffix) && expandBraces(pattern).some((p) => this.source.glob(p).length === 0);
+    if (!missing && partly) this.report(place, text, "error", `not every part of '${pattern}' matches a file`);
+  }
+
+  private report(place: Place, text: string, severity: Problem["severity"], message: string, column = 0): void {
+    const line: Line = { kind: "words", words: [], text, file: place.file, line: place.line, column };
+    this.problems.push(problemAt(line, undefined, severity, message));
+  }
+}
+
+const dirOf = (path: string): string => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".");
+
+/** Joins without the file system: "a/b" and "../c" give "a/c". */
+export function resolvePath(dir: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  const out: string[] = dir === "." ? [] : dir.split("/");
+  for (const part of path.split("/")) {
+    if (part === "..") {
+      if (out.length > 0 && out.at(-1) !== "..") out.pop();
+      else out.push(part);
+    } else if (part !== ".") out.push(part);
+  }
+  return out.join("/");
+}
+
+/** The shell's braces: "{a,b/{c,d}}" gives "a", "b/c", "b/d". */
+export function expandBraces(pattern: string): string[] {
+  const match = /^(.*?)\{([^{}]*,[^{}]*)\}(.*)$/.exec(pattern);
+  if (match === null) return [pattern];
+  return match[2]!.split(",").flatMap((part) => expandBraces(`${match[1]}${part}${match[3]}`));
+}

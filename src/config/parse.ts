@@ -1,0 +1,278 @@
+import { checkConfig } from "./checks.ts";
+import { type KeepalivedConfig, root } from "./keywords.ts";
+import { type Files, type ReadOptions, readLines } from "./lines.ts";
+import { nearest, type Problem } from "./source.ts";
+import { type AnyBlock, type Arg, type Facts, fieldsByWord, type Reading, type Setting, type Settings } from "./table.ts";
+import { type Line, originOf, problemAt, type Word } from "./tokens.ts";
+
+export interface ParseOptions extends ReadOptions {
+  readonly facts?: Facts;
+  /** Words of later keepalived versions are unknown. `"2.2.7"`: judge as Debian 12's keepalived does. */
+  readonly dialect?: "2.2.7";
+}
+
+export interface ParseResult {
+  readonly config: KeepalivedConfig;
+  /** Every problem of all files, in the order of reading. */
+  readonly problems: readonly Problem[];
+  /** What `keepalived -t` says: refused when there is an error. */
+  readonly verdict: "accept" | "refuse";
+  readonly files: readonly string[];
+  readonly lines: readonly Line[];
+}
+
+/** Text to values (spec 2): reads `path` and what it includes, reports every problem, never throws for a bad file. */
+export function parseConfig(path: string, files: Files, options: ParseOptions = {}): ParseResult {
+  const read = readLines(path, files, options);
+  const parser = new Parser(read.lines, options, [...read.problems]);
+  const config = parser.root();
+  checkConfig(config, { facts: options.facts ?? {}, lines: read.lines, problems: parser.problems, dialect: options.dialect });
+  const verdict = parser.problems.some((p) => p.severity === "error") ? "refuse" : "accept";
+  return { config, problems: parser.problems, verdict, files: read.files, lines: read.lines };
+}
+
+/** parseConfig for one text without files around it. */
+export function parseText(text: string, options: ParseOptions = {}, path = "keepalived.conf"): ParseResult {
+  return parseConfig(path, { read: (p) => (p === path ? text : undefined), glob: () => [] }, options);
+}
+
+type Draft = Record<string, unknown>;
+
+class Parser implements Reading {
+  readonly problems: Problem[];
+  top: Draft = {};
+  private readonly known: Facts;
+  private readonly lines: readonly Line[];
+  private readonly dialect: string | undefined;
+  private at = 0;
+
+  // What the argument readers see; set before each call.
+  line: Line = EMPTY;
+  keyword: Word = NO_WORD;
+  args: readonly Word[] = [];
+  block: Draft = {};
+
+  constructor(lines: readonly Line[], options: ParseOptions, problems: Problem[]) {
+    this.lines = lines;
+    this.problems = problems;
+    this.known = options.facts ?? {};
+    this.dialect = options.dialect;
+  }
+
+  /** With dynamic_interfaces, interfaces may be missing. */
+  get facts(): Facts {
+    const globals = this.top.globalDefs as Draft | undefined;
+    if (globals?.dynamicInterfaces === undefined) return this.known;
+    const { interfaces: _, ...rest } = this.known;
+    return rest;
+  }
+
+  error(word: Word | undefined, message: string, suggestion?: string): undefined {
+    const problem = problemAt(this.line, word, "error", message);
+    this.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+  }
+
+  warn(word: Word | undefined, message: string): undefined {
+    this.problems.push(problemAt(this.line, word, "warning", message));
+  }
+
+  root(): KeepalivedConfig {
+    const first = this.lines[0] ?? EMPTY;
+    const value = this.draft(root as AnyBlock, undefined, { ...first, line: first.line && 1, column: 0 });
+    this.top = value;
+    this.body(root.settings as Settings, value, 0, undefined);
+    return value as unknown as KeepalivedConfig;
+  }
+
+  private draft(spec: AnyBlock, header: unknown, line: Line, word?: Word): Draft {
+    const value: Draft = { header, origin: originOf(line, word), origins: {} };
+    for (const [field, setting] of Object.entries(spec.settings)) value[field] = setting.initial;
+    return value;
+  }
+
+  /** The lines of a block up to its closing brace. */
+  private body(settings: Settings, value: Draft, depth: number, opened: Line | undefined): void {
+    const fields = fieldsByWord(settings);
+    while (this.at < this.lines.length) {
+      const line = this.lines[this.at++]!;
+      if (line.kind === "close") {
+        if (depth > 0) return;
+        this.line = line;
+        this.error(undefined, "this '}' closes nothing");
+      } else if (line.kind === "open") this.stray(line);
+      else this.setting(settings, fields, value, line, depth);
+    }
+    if (opened !== undefined) this.unclosed(opened);
+  }
+
+  private unclosed(opened: Line): void {
+    this.line = opened;
+    this.error(opened.words[0], `the block '${opened.words[0]?.text ?? "{"}' is never closed, a '}' is missing`);
+  }
+
+  /** A block that nobody asked for. */
+  private stray(line: Line): void {
+    this.line = line;
+    this.error(undefined, "this '{' opens nothing");
+    this.skipBlock();
+  }
+
+  private skipBlock(): void {
+    for (let depth = 1; depth > 0 && this.at < this.lines.length; this.at++) {
+      const kind = this.lines[this.at]!.kind;
+      if (kind === "open") depth++;
+      else if (kind === "close") depth--;
+    }
+  }
+
+  private setting(settings: Settings, fields: ReadonlyMap<string, string>, value: Draft, line: Line, depth: number): void {
+    const keyword = line.words[0]!;
+    const field = fields.get(keyword.text);
+    const setting = field === undefined ? undefined : settings[field];
+    if (field === undefined || setting === undefined || this.isTooNew(setting)) return this.unknown(fields, line, setting);
+    const target = value as Draft & { origins: Record<string, unknown> };
+    const again = field in target.origins;
+    const read = this.read(setting, line, value, field, depth);
+    this.line = line;
+    if (setting.deprecated !== undefined && setting.quiet === undefined)
+      this.error(keyword, `'${keyword.text}' is deprecated`, setting.deprecated);
+    else if (setting.deprecated !== undefined) this.warn(keyword, `'${keyword.text}' is deprecated, use ${setting.deprecated}`);
+    if (setting.once && again) return this.error(keyword, `'${keyword.text}' is set already, this one is ignored`);
+    if (read === undefined) return;
+    target[field] = read;
+    if (!again || setting.reader.kind === "value") target.origins[field] = originOf(line, keyword);
+  }
+
+  private isTooNew(setting: Setting<unknown>): boolean {
+    return this.dialect === "2.2.7" && setting.since !== undefined;
+  }
+
+  private unknown(fields: ReadonlyMap<string, string>, line: Line, newer: Setting<unknown> | undefined): void {
+    const word = line.words[0]!;
+    this.line = line;
+    if (newer !== undefined) this.error(word, `'${word.text}' is not known before keepalived ${newer.since}`);
+    else this.error(word, `unknown keyword '${word.text}'`, nearest(word.text, fields.keys()));
+    if (this.lines[this.at]?.kind === "open") {
+      this.at++;
+      this.skipBlock();
+    }
+  }
+
+  private read(setting: Setting<unknown>, line: Line, value: Draft, field: string, depth: number): unknown {
+    const { reader } = setting;
+    switch (reader.kind) {
+      case "value": {
+        const result = this.call(reader.arg, line, line.words.slice(1), value);
+        if (this.lines[this.at]?.kind === "open") this.stray(this.lines[this.at++]!);
+        if (!reader.many) return result;
+        return result === undefined
+          ? undefined
+          : append(setting, value, field, { value: result, origin: originOf(line, line.words[0]) });
+      }
+      case "entries":
+        return this.entries(setting, reader.arg, line, value, listOf(setting, value, field));
+      case "group":
+        return this.group(setting, reader, line, value, field);
+      case "block":
+        return this.nested(setting, reader.spec, reader.many, line, value, field, depth);
+    }
+  }
+
+  private call(arg: Arg<unknown>, line: Line, args: readonly Word[], block: Draft): unknown {
+    this.line = line;
+    this.keyword = line.words[0]!;
+    this.args = args;
+    this.block = block;
+    return arg.read(this);
+  }
+
+  /** The brace after a block's keyword, on its line or on the next. */
+  private opens(line: Line): boolean {
+    if (this.lines[this.at]?.kind === "open") {
+      this.at++;
+      return true;
+    }
+    this.line = line;
+    if (this.at < this.lines.length) this.error(line.words[0], `'${line.words[0]!.text}' needs a block, a '{' is missing`);
+    return false;
+  }
+
+  private entries(setting: Setting<unknown>, arg: Arg<unknown>, line: Line, block: Draft, out: unknown[]): unknown[] {
+    const extra = line.words[1];
+    this.line = line;
+    if (extra !== undefined && setting.reader.kind === "entries")
+      this.error(extra, `'${extra.text}' stands between '${setting.word}' and its block`);
+    if (!this.opens(line)) {
+      if (setting.filled) this.error(line.words[0], `'${setting.word}' is empty`);
+      return out;
+    }
+    let count = 0;
+    while (this.at < this.lines.length) {
+      const entry = this.lines[this.at++]!;
+      if (entry.kind === "close") {
+        this.line = line;
+        if (setting.filled && count === 0) this.error(line.words[0], `'${setting.word}' is empty`);
+        return out;
+      }
+      if (entry.kind === "open") this.stray(entry);
+      else {
+        count++;
+        const value = this.call(arg, entry, entry.words, block);
+        if (value !== undefined) out.push({ value, origin: originOf(entry, entry.words[0]) });
+      }
+    }
+    this.unclosed(line);
+    return out;
+  }
+
+  private group(
+    setting: Setting<unknown>,
+    reader: { readonly header: Arg<unknown>; readonly arg: Arg<unknown> },
+    line: Line,
+    value: Draft,
+    field: string,
+  ): unknown {
+    const header = this.call(reader.header, line, line.words.slice(1), value);
+    const extra = line.words[2];
+    if (extra !== undefined) this.error(extra, `'${extra.text}' stands between '${setting.word}' and its block`);
+    const entries = this.entries(setting, reader.arg, line, value, []);
+    if (header === undefined) return undefined;
+    return append(setting, value, field, { header, entries, origin: originOf(line, line.words[0]) });
+  }
+
+  private nested(
+    setting: Setting<unknown>,
+    spec: AnyBlock,
+    many: boolean,
+    line: Line,
+    value: Draft,
+    field: string,
+    depth: number,
+  ): unknown {
+    const before = this.problems.length;
+    const header = this.call(spec.header, line, line.words.slice(1), value);
+    const wrong = header === undefined && spec.header.usage !== "" && this.problems.length > before;
+    // A second global_defs or authentication adds to the first.
+    const merged = !many && value[field] !== undefined && setting.once === undefined ? (value[field] as Draft) : undefined;
+    const inner = merged ?? this.draft(spec, header, line, line.words[0]);
+    if (!this.opens(line)) return many && depth === 0 ? undefined : value[field];
+    this.body(spec.settings, inner, depth + 1, line);
+    if (wrong) return undefined;
+    return many ? append(setting, value, field, inner) : inner;
+  }
+}
+
+/** The list of a field; a new one while it is still the table's own empty list. */
+function listOf(setting: Setting<unknown>, value: Draft, field: string): unknown[] {
+  if (value[field] === setting.initial) value[field] = [];
+  return value[field] as unknown[];
+}
+
+function append(setting: Setting<unknown>, value: Draft, field: string, item: unknown): unknown[] {
+  const list = listOf(setting, value, field);
+  list.push(item);
+  return list;
+}
+
+const EMPTY: Line = { kind: "words", words: [], text: "", file: "", line: 0, column: 0 };
+const NO_WORD: Word = { text: "", column: 0, quoted: false };

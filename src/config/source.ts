@@ -1,0 +1,75 @@
+/** Where a value was written, and how a problem with it is told. */
+
+/** A place in a file. Lines and columns count from 1; column 0 means the whole line. */
+export interface Origin {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** `error`: `keepalived -t` (2.2.7) does not return 0 for it. `warning`: worth a word, the file is accepted. */
+export type Severity = "error" | "warning";
+
+export interface Problem {
+  readonly severity: Severity;
+  readonly origin: Origin;
+  readonly message: string;
+  /** The line as it was read (after substitution when it had any), for the caret. */
+  readonly text: string;
+  /** Number of characters the caret underlines. */
+  readonly length: number;
+  /** What was probably meant. */
+  readonly suggestion?: string;
+  /** Name of the lint rule, when the problem came from lint. */
+  readonly rule?: string;
+}
+
+/** One line per problem, as compilers do: "a.conf:3:5: error: …". */
+export function describe(p: Problem): string {
+  const { file, line, column } = p.origin;
+  const where = column > 0 ? `${file}:${line}:${column}` : line > 0 ? `${file}:${line}` : file;
+  const rule = p.rule === undefined ? "" : ` [${p.rule}]`;
+  const hint = p.suggestion === undefined ? "" : ` (did you mean '${p.suggestion}'?)`;
+  return `${where}: ${p.severity}: ${p.message}${hint}${rule}`;
+}
+
+/** `describe` with the line and a caret under the place. */
+export function explainProblem(p: Problem): string {
+  if (p.origin.column === 0 || p.text === "") return describe(p);
+  const before = p.text.slice(0, p.origin.column - 1).replace(/[^\t]/g, " ");
+  return `${describe(p)}\n  ${p.text}\n  ${before}^${"~".repeat(Math.max(0, p.length - 1))}`;
+}
+
+/** The nearest of `candidates` to `word`, if it is near enough to be a slip of the pen. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) > limit) continue;
+    const d = editDistance(word.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    if (d < bestDistance && candidate !== word) [best, bestDistance] = [candidate, d];
+  }
+  return best;
+}
+
+/** Damerau-Levenshtein distance of neighbours, given up at `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  let previous2: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let least = i;
+    for (let j = 1; j <= b.length; j++) {
+      const same = a.charCodeAt(i - 1) === b.charCodeAt(j - 1);
+      let d = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) d = Math.min(d, previous2[j - 2]! + 1);
+      row.push(d);
+      if (d < least) least = d;
+    }
+    if (least >= limit) return limit;
+    [previous2, previous] = [previous, row];
+  }
+  return previous[b.length]!;
+}
