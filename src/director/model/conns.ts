@@ -89,11 +89,45 @@ export class Conn implements Due {
   }
 }
 
+/** Conns by a flow. Two may have the same: the newest is found, and once it is gone the one before. */
+class Index {
+  readonly #newest = new Map<string, Conn>();
+  /** Who is hidden by a newer one. */
+  readonly #hidden = new Map<Conn, Conn>();
+
+  find(key: string): Conn | undefined {
+    return this.#newest.get(key);
+  }
+
+  add(key: string, conn: Conn): void {
+    const before = this.#newest.get(key);
+    if (before !== undefined) this.#hidden.set(conn, before);
+    this.#newest.set(key, conn);
+  }
+
+  remove(key: string, conn: Conn): void {
+    const next = this.#hidden.get(conn);
+    this.#hidden.delete(conn);
+    if (this.#newest.get(key) !== conn) this.#unhide(key, conn, next);
+    else if (next !== undefined) this.#newest.set(key, next);
+    else this.#newest.delete(key);
+  }
+
+  /** Takes a hidden conn out of its row. */
+  #unhide(key: string, conn: Conn, next: Conn | undefined): void {
+    for (let newer = this.#newest.get(key); newer !== undefined; newer = this.#hidden.get(newer)) {
+      if (this.#hidden.get(newer) !== conn) continue;
+      if (next !== undefined) this.#hidden.set(newer, next);
+      else this.#hidden.delete(newer);
+    }
+  }
+}
+
 /** Every conn and template, found by its flows; their life and their weight on their dests (spec 4.1 to 4.4, 4.8). */
 export class Conns {
-  readonly #in = new Map<string, Conn>();
-  readonly #out = new Map<string, Conn>();
-  readonly #templates = new Map<string, Conn>();
+  readonly #in = new Index();
+  readonly #out = new Index();
+  readonly #templates = new Index();
   readonly #all = new Set<Conn>();
   readonly #timers = new Timers<Conn>();
   readonly capacity: number;
@@ -111,22 +145,22 @@ export class Conns {
 
   /** Whose client sends this. */
   findIn(key: string): Conn | undefined {
-    return this.#in.get(key);
+    return this.#in.find(key);
   }
   /** Whose dest sends this. */
   findOut(key: string): Conn | undefined {
-    return this.#out.get(key);
+    return this.#out.find(key);
   }
   findTemplate(key: string): Conn | undefined {
-    return this.#templates.get(key);
+    return this.#templates.find(key);
   }
 
   /** Into the table and onto its dest. */
   add(conn: Conn, now: number): void {
     this.enter(conn);
     this.#all.add(conn);
-    (conn.isTemplate ? this.#templates : this.#in).set(conn.in.key, conn);
-    if (conn.out !== undefined) this.#out.set(conn.out.key, conn);
+    (conn.isTemplate ? this.#templates : this.#in).add(conn.in.key, conn);
+    if (conn.out !== undefined) this.#out.add(conn.out.key, conn);
     conn.expiresAt = now + conn.timeout;
     this.#timers.add(conn);
   }
@@ -168,13 +202,13 @@ export class Conns {
   setAside(template: Conn, flow: Flow): void {
     this.#unindex(template);
     template.in = flow;
+    this.#templates.add(flow.key, template);
     template.destPort = flow.destinationPort;
   }
 
   #unindex(conn: Conn): void {
-    const index = conn.isTemplate ? this.#templates : this.#in;
-    if (index.get(conn.in.key) === conn) index.delete(conn.in.key);
-    if (conn.out !== undefined && this.#out.get(conn.out.key) === conn) this.#out.delete(conn.out.key);
+    (conn.isTemplate ? this.#templates : this.#in).remove(conn.in.key, conn);
+    if (conn.out !== undefined) this.#out.remove(conn.out.key, conn);
   }
 
   setState(conn: Conn, state: number): void {

@@ -1,4 +1,4 @@
-import { ipFromBytes } from "../../net/ip.ts";
+import { type Family, ipFromBytes } from "../../net/ip.ts";
 import { checksumOf, pseudoSum, sumOf } from "../../wire/checksum.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../wire/eth.ts";
 import { ICMP, ICMP_HEADER, ICMPV6 } from "../../wire/icmp.ts";
@@ -32,35 +32,49 @@ export function refuse(plane: Plane, packet: Packet, complaint: Complaint, told:
 }
 
 function errorAbout(packet: Packet, complaint: Complaint, mtu: number, random: () => number): Uint8Array {
-  const header = packet.family === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
-  const quote = packet.ipBytes().slice(0, ERROR_MAX[packet.family] - header - ICMP_HEADER);
-  const addresses = packet.flow().addresses;
+  const { family } = packet;
+  const [type, code] = kinds[complaint][family];
+  packet.setIp(
+    family === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6,
+    errorPacket(family, type, code, mtu, packet.ipBytes(), random),
+  );
+  swapMacs(packet.frame);
+  return packet.frame;
+}
+
+/** An IP packet with an ICMP error about `about`, from whom that was for to whom it came from. */
+export function errorPacket(
+  family: Family,
+  type: number,
+  code: number,
+  mtu: number,
+  about: Uint8Array,
+  random: () => number,
+): Uint8Array {
+  const header = family === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
+  const quote = about.subarray(0, ERROR_MAX[family] - header - ICMP_HEADER);
   const bytes = new Uint8Array(header + ICMP_HEADER + quote.length);
   const view = new DataView(bytes.buffer);
   bytes.set(quote, header + ICMP_HEADER);
-  const [type, code] = kinds[complaint][packet.family];
   view.setUint8(header, type);
   view.setUint8(header + 1, code);
-  view.setUint32(header + 4, packet.family === "ipv4" ? mtu & 0xffff : mtu);
-  const half = addresses.length / 2;
-  const [client, vip] = [addresses.slice(0, half), addresses.slice(half)];
-  const icmpSum = sumOf(view, header, bytes.length - header);
-  if (packet.family === "ipv4") {
-    view.setUint16(header + 2, checksumOf(icmpSum));
-    writeIpv4(view, (packet.view.getUint8(15) & 0x1e) | 0xc0, Math.floor(random() * 65536));
-    bytes.set(vip, 12);
-    bytes.set(client, 16);
+  view.setUint32(header + 4, family === "ipv4" ? mtu & 0xffff : mtu);
+  const length = bytes.length - header;
+  if (family === "ipv4") {
+    view.setUint16(header + 2, checksumOf(sumOf(view, header, length)));
+    writeIpv4(view, (quote[1]! & 0x1e) | 0xc0, Math.floor(random() * 65536));
+    bytes.set(quote.subarray(16, 20), 12);
+    bytes.set(quote.subarray(12, 16), 16);
     view.setUint16(10, checksumOf(sumOf(view, 0, IPV4_HEADER)));
   } else {
-    const pseudo = pseudoSum(ipFromBytes(vip), ipFromBytes(client), PROTOCOL.icmpv6, bytes.length - header);
-    view.setUint16(header + 2, checksumOf(icmpSum + pseudo));
-    writeIpv6(view, bytes.length - header);
-    bytes.set(vip, 8);
+    const [client, service] = [quote.slice(8, 24), quote.slice(24, 40)];
+    const pseudo = pseudoSum(ipFromBytes(service), ipFromBytes(client), PROTOCOL.icmpv6, length);
+    view.setUint16(header + 2, checksumOf(sumOf(view, header, length) + pseudo));
+    writeIpv6(view, length);
+    bytes.set(service, 8);
     bytes.set(client, 24);
   }
-  packet.setIp(packet.family === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, bytes);
-  swapMacs(packet.frame);
-  return packet.frame;
+  return bytes;
 }
 
 /** All but addresses and checksum. */

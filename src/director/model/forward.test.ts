@@ -336,6 +336,26 @@ describe("packets that cannot go on", () => {
   });
 });
 
+test("padding behind a short packet stays where it was", () => {
+  for (const method of ["nat", "route", "tunnel"] as const) {
+    const padded = Uint8Array.from([...syn().bytes(), 1, 2, 3, 4, 5, 6]);
+    expect([...(labWith({ method }).in(padded).frame ?? []).slice(-6)]).toEqual([1, 2, 3, 4, 5, 6]);
+  }
+});
+
+test("two services share a real server: its answers are the newest conn's, and the older one's when that is gone", () => {
+  const other = { ...web, port: 81 };
+  const lab = labWith({}, addService(other), addDest(other, RIP));
+  lab.in(syn());
+  lab.in(fromClient().ipv4(CLIENT, VIP).tcp(1004, 81, "S"));
+  const answered = () => new DataView(lab.out(fromDest(11).ipv4(RIP, CLIENT).tcp(80, 1004, "A")).frame!.buffer).getUint16(34);
+  expect(answered()).toBe(81);
+  lab.in(fromClient().ipv4(CLIENT, VIP).tcp(1004, 81, "R"));
+  lab.in(fromClient().ipv4(CLIENT, VIP).tcp(1004, 80, "A"));
+  lab.wait(11);
+  expect(answered()).toBe(80);
+});
+
 describe("packets that are not ours", () => {
   const lab = () => labWith({});
   const broken = syn().bytes();
@@ -460,6 +480,38 @@ describe("ICMP errors about a conn", () => {
       expect(lab.in(fromClient().ipv4(ROUTER, VIP).icmp(type, 0, { payload })).reason).toBe("icmp");
     });
   }
+  describe("about a packet in a tunnel of ours: the client hears of what was inside", () => {
+    const payload = ipv4(CLIENT, VIP, after).tcp(1004, 80, "S").bytes();
+    const outer = ipv4(DIRECTOR2, RIP, after);
+    const inside = (frame: Frame) => frame.ipv4(CLIENT, VIP, after).tcp(1004, 80, "S").bytes();
+    const rows: [name: string, tunnel: DestSpec["tunnel"], quote: Uint8Array, mtu: number][] = [
+      ["ipip", { type: "ipip", port: 0, checksum: "none" }, inside(outer), 1380],
+      ["gre", { type: "gre", port: 0, checksum: "none" }, inside(outer.gre()), 1376],
+      ["gre with a checksum", { type: "gre", port: 0, checksum: "csum" }, inside(outer.gre({ checksum: true })), 1372],
+      ["gue", { type: "gue", port: 6080, checksum: "none" }, inside(outer.udp(40000, 6080, { checksum: 0 }).gue()), 1368],
+    ];
+    for (const [name, tunnel, quote, mtu] of rows) {
+      test(name, () => {
+        const lab = labWith({ method: "tunnel", tunnel });
+        lab.in(syn());
+        const told = (code: number, rest: number) => toClient().ipv4(VIP, CLIENT, { tos: 0xc8 }).icmp(3, code, { rest, payload });
+        const error = (code: number, rest: number) =>
+          lab.out(fromDest(11).ipv4(ROUTER, DIRECTOR2).icmp(3, code, { rest, payload: quote }));
+        expectFrame(error(1, 0), "icmp-related", told(1, 0));
+        expectFrame(error(4, 1400), "icmp-related", told(4, mtu));
+        const short = fromDest(11)
+          .ipv4(ROUTER, DIRECTOR2)
+          .icmp(3, 1, { payload: quote.subarray(0, 28) });
+        expect(lab.out(short)).toEqual({ verdict: "pass", reason: "icmp" });
+      });
+    }
+    test("too big, but the client lets it be fragmented: swallowed", () => {
+      const lab = labWith({ method: "tunnel" });
+      lab.in(syn());
+      const quote = outer.ipv4(CLIENT, VIP).tcp(1004, 80, "S").bytes();
+      expect(lab.out(fromDest(11).ipv4(ROUTER, DIRECTOR2).icmp(3, 4, { rest: 1400, payload: quote })).verdict).toBe("drop");
+    });
+  });
   test("an error about no conn passes, unless schedule_icmp opens one in state NONE", () => {
     const payload = ipv4(VIP, CLIENT).tcp(80, 1004, "A").bytes().subarray(0, 28);
     const error = fromClient().ipv4(ROUTER, VIP).icmp(3, 1, { payload });

@@ -12,6 +12,7 @@ import type { Plane } from "./plane.ts";
 import { findService, openFor } from "./schedule.ts";
 import { sendTo, sendToClient } from "./transmit.ts";
 import { encapsulate } from "./tunnel.ts";
+import { tunnelError } from "./tunnel-error.ts";
 
 /**
  * ICMP errors about a conn (spec 5.7). The quoted packet is the one that somebody could not deliver; reversed, it is a
@@ -20,6 +21,8 @@ import { encapsulate } from "./tunnel.ts";
  */
 export function related(plane: Plane, packet: Packet): Outcome {
   if (packet.fragment !== "whole" || packet.l4 + ICMP_HEADER > packet.end || !isError(packet)) return pass("icmp");
+  const relayed = tunnelError(plane, packet);
+  if (relayed !== undefined) return relayed;
   const quote = quoteOf(packet);
   if (quote === undefined) return pass("icmp");
   const asked = reversed(quote.flow);
@@ -98,7 +101,7 @@ function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Ou
   if (packet.ttl <= 1) return drop("ttl");
   packet.decrementTtl();
   if (conn.out !== undefined) translate(packet, quote, conn.out, toDest(packet, dest.addr));
-  else if (conn.method === "tunnel") encapsulate(packet, dest.spec, hop.source, false);
+  else if (conn.method === "tunnel") encapsulate(packet, dest.spec, hop.source, false, plane.random);
   return sendTo(packet, hop, "icmp-related");
 }
 

@@ -123,17 +123,18 @@ function newConn(
   template: Conn | undefined,
 ): Conn | Outcome {
   if (dest === undefined) return drop("bug");
-  if (plane.conns.size >= plane.conns.capacity) return drop("table-full");
+  const isOnePacket = service.spec.onePacket && flow.protocol === PROTOCOL.udp;
+  if (!isOnePacket && plane.conns.size >= plane.conns.capacity) return drop("table-full");
   const { spec } = dest;
   const conn = new Conn(service, flow, methodOf(plane, dest), dest, destPort(service, flow, dest, template), {
     fwmark: packet.mark,
   });
   conn.hasToa = spec.toa && spec.method === "fullnat" && flow.protocol === PROTOCOL.tcp;
-  conn.isOnePacket = service.spec.onePacket && flow.protocol === PROTOCOL.udp;
+  conn.isOnePacket = isOnePacket;
   conn.control = template;
   if (conn.method === "nat") conn.out = outFlow(flow, conn, reversed(flow));
   if (conn.method === "fullnat" && !takeLocal(plane, service, conn)) return drop("no-local-address");
-  if (conn.isOnePacket) plane.conns.enter(conn);
+  if (isOnePacket) plane.conns.enter(conn);
   else plane.conns.add(conn, plane.now);
   if (template) plane.conns.restart(template, template.timeout, plane.now);
   dest.tally.conns++;

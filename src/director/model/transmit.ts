@@ -38,7 +38,7 @@ function forwardVia(plane: Plane, packet: Packet, conn: Conn, hop: Resolved): Ou
     case "bypass":
       return sendTo(packet, hop, conn.method);
     case "tunnel":
-      if (conn.dest) encapsulate(packet, conn.dest.spec, hop.source, plane.knobs.pmtuDisc);
+      if (conn.dest) encapsulate(packet, conn.dest.spec, hop.source, plane.knobs.pmtuDisc, plane.random);
       return sendTo(packet, hop, "tunnel");
     case "local":
       return pass("local");

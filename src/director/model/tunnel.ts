@@ -29,8 +29,11 @@ const outerProtocol = ({ type }: Tunnel, inner: Family): number => {
 };
 const innerProtocol = (inner: Family): number => (inner === "ipv4" ? PROTOCOL.ipip : PROTOCOL.ipv6);
 
-/** @param df copy a don't-fragment of the inner packet */
-export function encapsulate(packet: Packet, dest: DestSpec, source: Ip, df: boolean): void {
+/**
+ * @param df copy a don't-fragment of the inner packet
+ * @param random for the id of an IPv4 packet around an IPv6 one, which has none to give
+ */
+export function encapsulate(packet: Packet, dest: DestSpec, source: Ip, df: boolean, random: () => number): void {
   const { tunnel, addr } = dest;
   const outer = familyOf(addr);
   const inner = packet.ipBytes();
@@ -42,7 +45,7 @@ export function encapsulate(packet: Packet, dest: DestSpec, source: Ip, df: bool
   if (tunnel.type === "gre") writeGre(view, header, tunnel, packet.family);
   if (tunnel.type === "gue") writeGue(view, header, dest, source, packet);
   const protocol = outerProtocol(tunnel, packet.family);
-  if (outer === "ipv4") writeIpv4(view, packet, protocol, source, addr, df);
+  if (outer === "ipv4") writeIpv4(view, packet, protocol, source, addr, df, random);
   else writeIpv6(view, packet, protocol, source, addr);
   packet.prepend(outer === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6, bytes.subarray(0, front));
 }
@@ -53,11 +56,19 @@ const outerTos = (inner: number): number => ((inner & 3) === 3 ? (inner & 0xfc) 
 const innerTos = (packet: Packet): number =>
   packet.family === "ipv4" ? packet.view.getUint8(15) : (packet.view.getUint16(14) >>> 4) & 255;
 
-/** RFC 2003. The id is the inner one: no better is at hand. */
-function writeIpv4(view: DataView, packet: Packet, protocol: number, source: Ip, to: Ip, df: boolean): void {
+/** RFC 2003, RFC 4213. */
+function writeIpv4(
+  view: DataView,
+  packet: Packet,
+  protocol: number,
+  source: Ip,
+  to: Ip,
+  df: boolean,
+  random: () => number,
+): void {
   view.setUint16(0, 0x4500 | outerTos(innerTos(packet)));
   view.setUint16(2, view.byteLength);
-  view.setUint16(4, packet.family === "ipv4" ? packet.view.getUint16(18) : 0);
+  view.setUint16(4, packet.family === "ipv4" ? packet.view.getUint16(18) : Math.floor(random() * 65536));
   view.setUint16(6, df && packet.family === "ipv4" && packet.df ? 0x4000 : 0);
   view.setUint8(8, packet.ttl);
   view.setUint8(9, protocol);
