@@ -32,16 +32,24 @@ describe("a plan", () => {
     expect(portsOf(cable)[1]?.addresses).toEqual(["10.1.0.1/24", "10.1.0.100/32", "fd00:1::1/64", "fd00:1::100/128"]);
   });
 
-  test("lets the peers of a director take redirected frames, and nobody else", () => {
-    expect(script(cable, "client")).toContain("ethtool -K outside tx off tso off gso off gro on");
-    expect(script(cable, "director")).toContain("ethtool -K outside tx off tso off gso off\n");
-    expect(script(star, "switch-inside")).toContain("ethtool -K director tx off tso off gso off gro on");
+  test("sends a director nothing but plain packets, and lets its peers take frames from XDP once all is up", () => {
+    expect(script(cable, "client")).toContain("ethtool -K outside tx off tso off gso off");
+    expect(script(star, "switch-inside")).toContain("ethtool -K director tx off tso off gso off");
     expect(script(star, "switch-inside")).not.toContain("ethtool -K rs1");
+    const settle = (described: Topology, name: string) =>
+      plan(described, "p")
+        .settle.get(`p-${name}`)
+        ?.filter((line) => line.includes("gro on"));
+    expect(settle(cable, "client")).toEqual(["ethtool -K outside gro on"]);
+    expect(settle(cable, "director")).toEqual([]);
+    expect(settle(star, "switch-inside")).toEqual(["ethtool -K director gro on"]);
+    expect(settle(star, "rs1")).toEqual([]);
   });
 
   test("leaves offloads alone on a segment that wants them", () => {
     const fast: Topology = { ...cable, segments: { outside: { ...cable.segments.outside!, offload: true } } };
     expect(script(fast, "client")).not.toContain("ethtool");
+    expect(plan(fast, "p").settle.get("p-client")).toEqual(["ethtool outside > /dev/null"]);
   });
 
   test("keeps a DR real server quiet about its VIP", () => {

@@ -61,9 +61,6 @@ export interface Port {
   readonly addresses: readonly string[];
 }
 
-const PLAIN = "tx off tso off gso off"; // an XDP program must see neither partial checksums nor super-packets
-const NAPI = "gro on"; // veth takes XDP_TX and XDP_REDIRECT only where the peer polls
-
 /** @param prefix starts every namespace's name */
 export function plan(described: Topology, prefix: string): Plan {
   const ports = portsOf(described);
@@ -71,7 +68,11 @@ export function plan(described: Topology, prefix: string): Plan {
   const settle = new Map<string, readonly string[]>();
   for (const [host, spec] of Object.entries(described.hosts)) {
     scripts.set(netnsName(prefix, host), hostScript(described, host, spec, ports));
-    settle.set(netnsName(prefix, host), settled(ports.filter((port) => port.host === host).map((port) => port.segment)));
+    const own = ports.filter((port) => port.host === host);
+    settle.set(
+      netnsName(prefix, host),
+      own.flatMap((port) => settled(port.segment, isPlain(described, port.segment) && hasDirectorPeer(described, port))),
+    );
   }
   const links: string[] = [];
   for (const segment of Object.keys(described.segments)) {
@@ -81,7 +82,10 @@ export function plan(described: Topology, prefix: string): Plan {
     const switchName = netnsName(prefix, `switch-${segment}`);
     if (isSwitched) {
       scripts.set(switchName, switchScript(described, segment, members));
-      settle.set(switchName, settled(members.map((port) => port.host)));
+      settle.set(
+        switchName,
+        members.flatMap(({ host }) => settled(host, isPlain(described, segment) && isDirector(described, host))),
+      );
     }
     const end = (port: Port) => `name ${segment} netns ${netnsName(prefix, port.host)} address ${port.mac} mtu ${mtu}`;
     if (isSwitched) {
@@ -141,7 +145,7 @@ function hostScript(described: Topology, host: string, spec: HostSpec, ports: re
     "ip link set dev lo up",
     ...own.flatMap((port) => [
       ...port.addresses.map((a) => `ip address add ${a} dev ${port.segment}${isIpv6(a) ? " nodad" : ""}`),
-      ...offloads(port.segment, features(described, port.segment, hasDirectorPeer(described, port))),
+      ...(isPlain(described, port.segment) ? [plain(port.segment)] : []),
       `ip link set dev ${port.segment} up`,
       ...neighbours(described, port, ports),
     ]),
@@ -169,30 +173,32 @@ function switchScript(described: Topology, segment: string, members: readonly Po
     "for i in /proc/sys/net/ipv6/conf/*; do echo 1 > $i/disable_ipv6; done",
     "ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
     ...members.flatMap(({ host }) => [
-      ...offloads(host, described.hosts[host]?.director === true ? features(described, segment, true) : ""),
+      ...(isPlain(described, segment) && isDirector(described, host) ? [plain(host)] : []),
       `ip link set dev ${host} master br0 up`,
     ]),
     "ip link set dev br0 up",
   ];
 }
 
+const isDirector = (described: Topology, host: string): boolean => described.hosts[host]?.director === true;
+const isPlain = (described: Topology, segment: string): boolean => described.segments[segment]?.offload !== true;
+
+/** What leaves here has whole checksums and is no longer than the MTU: an XDP program at the other end depends on it. */
+const plain = (name: string): string => `ethtool -K ${name} tx off tso off gso off`;
+
 /**
  * The kernel may take a second to tell IPv6 that a cable was plugged in, and until then multicast has no route there.
- * Asking for the link's state makes it look at once.
+ * Asking for the link's state makes it look at once. A director's peer has to poll (GRO asks for it), or it takes no
+ * frames from XDP; the kernel notes that only when both ends are up.
  */
-const settled = (interfaces: readonly string[]): string[] => interfaces.map((name) => `ethtool ${name} > /dev/null`);
-
-const offloads = (name: string, wanted: string): string[] => (wanted === "" ? [] : [`ethtool -K ${name} ${wanted}`]);
-
-function features(described: Topology, segment: string, facesDirector: boolean): string {
-  if (described.segments[segment]?.offload === true) return "";
-  return facesDirector ? `${PLAIN} ${NAPI}` : PLAIN;
+function settled(name: string, facesDirector: boolean): string[] {
+  return [`ethtool ${name} > /dev/null`, ...(facesDirector ? [`ethtool -K ${name} gro on`] : [])];
 }
 
 /** Only on a cable is the peer another host; on a switch it is the switch's port. */
 function hasDirectorPeer(described: Topology, port: Port): boolean {
   const others = Object.keys(described.segments[port.segment]?.hosts ?? {}).filter((host) => host !== port.host);
-  return others.length === 1 && described.hosts[others[0]!]?.director === true;
+  return others.length === 1 && isDirector(described, others[0]!);
 }
 
 function neighbours(described: Topology, port: Port, ports: readonly Port[]): string[] {
