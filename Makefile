@@ -16,7 +16,7 @@ setup: ## Debian packages and npm packages that are missing
 # ---- build ----------------------------------------------------------------------------------------------------------
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
-BPF_OBJECTS := $(BPF_SOURCES:bpf/%.bpf.c=build/%.bpf.o)
+BPF_OBJECTS := $(BPF_SOURCES:bpf/%.bpf.c=build/%.bpf.o) build/bench.bpf.o
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I/usr/include/$(shell uname -m)-linux-gnu
 TS_SOURCES := $(shell find src lab bench conformance cases scripts -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 MODULES := node_modules/.lvsd-installed
@@ -27,6 +27,10 @@ build: $(BPF_OBJECTS) build/.bundles ## the data path to build/, the commands to
 build/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	@mkdir -p build
 	@command -v clang >/dev/null || { echo "clang is missing: run make setup as root" >&2; exit 1; }
+	clang $(BPF_CFLAGS) -c $< -o $@
+
+build/bench.bpf.o: bench/bench.bpf.c
+	@mkdir -p build
 	clang $(BPF_CFLAGS) -c $< -o $@
 
 build/.bundles: $(MODULES) $(TS_SOURCES)

@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "root",
-          include: ["src/**/*.root.test.ts", "cases/**/*.test.ts", "lab/**/*.test.ts"],
+          include: ["src/**/*.root.test.ts", "cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
