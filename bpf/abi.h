@@ -196,14 +196,14 @@ struct service {
 	__u32 persist;          /* jiffies */
 	__u32 persist_seconds;
 	__u32 netmask;          /* IPv4: network order mask; IPv6: prefix length */
-	__u32 laddrs;           /* first of its places in laddrs */
+	__u32 laddrs;           /* first of its places in members: indices of laddrs */
 	__u32 laddr_count;
 	__u32 wrr_step;         /* greatest common divisor of the weights */
 	__u32 wrr_top;          /* greatest weight - (step - 1); 0: no weight */
 	__u32 table;            /* sh, dh, mh: first place in members; table_size 0: none */
 	__u32 table_size;
 	__u32 fwmark;           /* 0: an address service */
-	__u32 spare;
+	__u32 port;             /* host order */
 };
 
 /* What a scheduler remembers from pick to pick. */
@@ -211,6 +211,19 @@ struct service_state {
 	__u64 cursor;           /* rr: last dest + 1 (0: the list's head); wrr: the same in the high half, level in the low */
 	__u32 laddr_turn;
 	__u32 spare;
+};
+
+/* A packet that fits is given the mark, as iptables would before IPVS sees it. Fields of zero fit everything. */
+struct mark_rule {
+	struct addr src, src_mask;
+	struct addr dst, dst_mask;
+	__u32 mark;
+	__u32 ifindex;
+	__u16 sport_first, sport_last;  /* host order */
+	__u16 dport_first, dport_last;
+	__u8 protocol;
+	__u8 family;            /* 4 or 6 */
+	__u16 spare;
 };
 
 /* Counted per CPU and dest. Conns are those scheduled, not templates. */
@@ -264,6 +277,7 @@ struct settings {
 	__u32 ftp_services;     /* services with port 21 */
 	__u32 any_port_services;/* services with port 0, fwmark services among them */
 	__u32 mark_services;
+	__u32 mark_rules;       /* how many of `marks` are in force */
 	__u32 unprivileged_port;/* net.ipv4.ip_unprivileged_port_start */
 };
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include "state.h"
+#include "sched.h"
 
 #define FULLNAT_TRIES 64
 #define FULLNAT_PORT_MIN 5000
 #define FULLNAT_PORTS (65536 - FULLNAT_PORT_MIN)
+/* A conn begins with this many seconds; the packet that made it gives it its state's timeout. */
+#define FIRST_SECONDS 3
 /* "Expire later": a conn that others still name lives on in steps of this many seconds. */
 #define LATER_SECONDS 60
 
@@ -22,70 +25,93 @@ static __always_inline bool index_conn(struct conn *c, __u32 slot)
 	return index_flow(slot, DIR_IN) && (!has_out_flow(c) || index_flow(slot, DIR_OUT));
 }
 
-static __always_inline void unbind(struct conn *c)
-{
-	struct dest *d = dest_at(c->dest);
-
-	if (d && c->flags & CONN_TEMPLATE)
-		__sync_fetch_and_add(&d->persist, -1);
-	else if (d) {
-		set_active(c, d, false);
-		uncount_conn(d);
-	}
-	if (c->laddr) {
-		__u32 at = c->laddr - 1;
-		struct laddr *l = bpf_map_lookup_elem(&laddrs, &at);
-
-		if (l)
-			__sync_fetch_and_add(&l->conns, -1);
-	}
-}
-
-/*
- * Take a conn apart. Its slot is given back by the sweep's next round, when no packet can hold it any more.
- */
-static __always_inline void end_conn(struct table_state *table, struct conn *c, __u32 slot, __u32 now)
-{
-	if (__sync_val_compare_and_swap(&c->life, LIFE_LIVE, LIFE_DYING) != LIFE_LIVE)
-		return;
-	unindex_conn(c, slot);
-	unbind(c);
-	c->expires = now;
-	__sync_fetch_and_add(&table->live, -1);
-	table->swept++;
-	if (c->control) {
-		struct conn *parent = conn_at(c->control - 1);
-
-		if (parent)
-			__sync_fetch_and_add(&parent->n_control, -1);
-	}
-}
-
 static __always_inline struct laddr *laddr_at(__u32 at)
 {
 	return bpf_map_lookup_elem(&laddrs, &at);
 }
 
+static __always_inline void unbind(struct conn *c)
+{
+	struct dest *d = dest_at(c->dest);
+	struct laddr *l = c->laddr ? laddr_at(c->laddr - 1) : 0;
+
+	if (d && c->flags & CONN_TEMPLATE) {
+		__sync_fetch_and_add(&d->persist, -1);
+	} else if (d) {
+		set_active(c, d, false);
+		uncount_conn(d);
+	}
+	if (l)
+		__sync_fetch_and_add(&l->conns, -1);
+}
+
+/* Take a conn apart. Its slot is given back by a later round of the sweep, when no packet can hold it any more. */
+static __always_inline bool end_one(struct table_state *table, struct conn *c, __u32 slot, __u32 now)
+{
+	if (__sync_val_compare_and_swap(&c->life, LIFE_LIVE, LIFE_DYING) != LIFE_LIVE)
+		return false;
+	unindex_conn(c, slot);
+	unbind(c);
+	c->expires = now;
+	__sync_fetch_and_add(&table->live, -1);
+	table->swept++;
+	return true;
+}
+
+/*
+ * The same, and its template is one child poorer. One deleted on purpose takes a template along that nobody else needs
+ * and nobody has confirmed (spec 4.8).
+ */
+__noinline int end_conn(__u32 slot, __u32 now, __u32 on_purpose)
+{
+	struct table_state *table = table_of();
+	struct conn *c = conn_at(slot), *parent;
+	__u32 control;
+
+	if (!table || !c)
+		return 0;
+	control = c->control;
+	if (!end_one(table, c, slot, now) || control == 0)
+		return 0;
+	parent = conn_at(control - 1);
+	if (!parent || __sync_fetch_and_add(&parent->n_control, -1) != 1)
+		return 0;
+	if (on_purpose && (!(parent->flags & CONN_TEMPLATE) || parent->state != TEMPLATE_ASSURED))
+		end_one(table, parent, control - 1, now);
+	return 0;
+}
+
+/* --- FullNAT's side of the director ------------------------------------------------------------------------------- */
+
 struct local_search {
-	struct settings *set;
 	struct flow flow;       /* dest -> local address, as its packets will come */
 	__u32 base, count, turn;
 	__u32 now;
 	__u32 picked;           /* laddr + 1 */
 };
 
+/* Does anybody speak on this flow? */
+__noinline int is_flow_taken(const struct flow *f, __u32 now)
+{
+	struct settings *set = settings_of();
+	struct match other;
+
+	if (!f || !set)
+		return true;
+	return f->family == 4 ? find_conn(&other, set, f, now, 4) : find_conn(&other, set, f, now, 6);
+}
+
 /* One candidate: the turn's address and its next port; taken when nobody else speaks on that 4-tuple. */
 static long try_local(__u32 i, struct local_search *l)
 {
-	__u32 at = l->base + (l->turn + i) % l->count;
+	__u32 at = member_at(l->base + (l->turn + i) % l->count);
 	struct laddr *la = laddr_at(at);
-	struct match other;
 
 	if (!la)
 		return 1;
 	l->flow.dst = la->addr;
 	l->flow.dport = bpf_htons(FULLNAT_PORT_MIN + __sync_fetch_and_add(&la->next, 1) % FULLNAT_PORTS);
-	if (l->flow.family == 4 ? find_conn(&other, l->set, &l->flow, l->now, 4) : find_conn(&other, l->set, &l->flow, l->now, 6)) {
+	if (is_flow_taken(&l->flow, l->now)) {
 		__sync_fetch_and_add(&la->conflicts, 1);
 		return 0;
 	}
@@ -94,95 +120,126 @@ static long try_local(__u32 i, struct local_search *l)
 }
 
 /* Give c->out a director address and port that are free towards this dest (spec 10.1). */
-static __noinline __u32 pick_local(struct packet *p, const struct service *s, struct conn *c)
+static __always_inline bool pick_local(const struct service *s, struct conn *c, __u32 now)
 {
-	struct local_search l = { .set = p->set, .flow = c->out, .base = s->laddrs, .count = s->laddr_count, .now = p->now };
+	struct local_search l = { .flow = c->out, .base = s->laddrs, .count = s->laddr_count, .now = now };
 	__u32 id = s->id;
 	struct service_state *state = bpf_map_lookup_elem(&service_states, &id);
+	struct laddr *la;
 
 	if (!state || l.count == 0)
-		return 0;
+		return false;
 	l.turn = __sync_fetch_and_add(&state->laddr_turn, 1);
 	bpf_loop(FULLNAT_TRIES, try_local, &l, 0);
-	if (l.picked) {
-		c->out.dst = l.flow.dst;
-		c->out.dport = l.flow.dport;
-	}
-	return l.picked;
+	la = l.picked ? laddr_at(l.picked - 1) : 0;
+	if (!la)
+		return false;
+	__sync_fetch_and_add(&la->conns, 1);
+	c->out.dst = l.flow.dst;
+	c->out.dport = l.flow.dport;
+	c->laddr = l.picked;
+	return true;
 }
 
-/* A conn for the packet's flow, bound to dest `index`. V_NEXT: p->conn and p->dest are set. */
-static __noinline enum verdict new_conn(struct packet *p, const struct service *s, __u32 index)
+/* --- creation --------------------------------------------------------------------------------------------------------- */
+
+/* What becomes of a flow. */
+struct birth {
+	__u32 dest;             /* index */
+	__be16 dport;           /* at the dest */
+	__u16 flags;            /* CONN_TEMPLATE, CONN_ONE_PACKET */
+	__u32 control;          /* the template's slot + 1 */
+	__u32 fwmark;
+	__u32 cpu;
+	__u32 now;
+	__u32 slot;             /* out: where it lives */
+};
+
+#define BORN EXIT_REASONS
+
+static __always_inline void fill_conn(struct conn *c, const struct service *s, const struct flow *in, const struct dest *d,
+				      const struct birth *b, const struct settings *set)
 {
-	struct table_state *table = table_of();
-	struct dest *d = dest_at(index);
-	struct counters *n;
-	struct conn *c;
-	__u32 slot;
-
-	if (!table || !d)
-		return leave(p, EXIT_BUG, V_DROP);
-	slot = take_slot(table);
-	c = slot == MISS ? 0 : conn_at(slot);
-	if (!c)
-		return leave(p, EXIT_TABLE_FULL, V_DROP);
-
-	c->in = p->flow;
+	c->in = *in;
 	c->out.src = d->addr;
-	c->out.sport = d->port ? d->port : p->flow.dport;
-	c->out.dst = p->flow.src;
-	c->out.dport = p->flow.sport;
-	c->out.protocol = p->flow.protocol;
+	c->out.sport = b->dport;
+	c->out.dst = in->src;
+	c->out.dport = in->sport;
+	c->out.protocol = in->protocol;
 	c->out.family = d->family;
-	c->out.kind = FLOW_PACKET;
-	c->dest = index;
-	c->flags = d->conn_flags | CONN_INACTIVE;
+	c->out.kind = in->kind;
+	c->dest = b->dest;
+	c->flags = d->conn_flags | CONN_INACTIVE | b->flags;
 	c->state = 0;
 	c->method = d->hop.generation == HOP_LOCAL && d->method != METHOD_NAT ? METHOD_LOCAL : d->method;
-	c->timeout = p->set->hz * 3;
-	c->expires = p->now + c->timeout;
+	if (c->method == METHOD_LOCAL)
+		c->flags |= CONN_NOOUTPUT; /* whatever its method was to be: its answers do not pass us */
+	c->timeout = set->hz * FIRST_SECONDS;
+	c->expires = b->now + c->timeout;
 	c->in_pkts = 0;
 	c->hop.ifindex = 0;
 	c->hop.generation = 0;
-	c->control = 0;
+	c->control = b->control;
 	c->n_control = 0;
 	c->service = s->id;
-	c->fwmark = 0;
+	c->fwmark = b->fwmark;
 	c->laddr = 0;
 	c->server_isn = 0;
 	c->sync_endtime = 0;
-	c->created = p->now;
+	c->created = b->now;
 	c->serial++;
 	c->old_state = 0;
 	c->drop_chain = 0;
 	c->pe = 0;
+}
 
-	if (c->method == METHOD_FULLNAT) {
-		struct laddr *l;
+/* A slot of its own, or for a conn of one packet the CPU's scratch slot, which is never in the table. */
+static __always_inline __u32 birthplace(struct table_state *table, const struct birth *b)
+{
+	return b->flags & CONN_ONE_PACKET ? limits.capacity + b->cpu : take_slot(table);
+}
 
-		c->laddr = pick_local(p, s, c);
-		l = c->laddr ? laddr_at(c->laddr - 1) : 0;
-		if (!l) {
-			c->laddr = 0;
-			give_slot(slot);
-			return leave(p, EXIT_NO_LOCAL_ADDRESS, V_DROP);
+/* Returns BORN, or the reason why the packet must go. */
+__noinline int bear_conn(const struct service *s, const struct flow *in, struct birth *b)
+{
+	struct table_state *table = table_of();
+	struct settings *set = settings_of();
+	struct dest *d;
+	struct conn *c;
+
+	if (!s || !in || !b || !table || !set)
+		return EXIT_BUG;
+	d = dest_at(b->dest);
+	b->slot = birthplace(table, b);
+	c = b->slot == MISS ? 0 : conn_at(b->slot);
+	if (!d || !c)
+		return d ? EXIT_TABLE_FULL : EXIT_BUG;
+	fill_conn(c, s, in, d, b, set);
+	if (c->method == METHOD_FULLNAT && !(b->flags & CONN_TEMPLATE) && !pick_local(s, c, b->now)) {
+		if (!(b->flags & CONN_ONE_PACKET))
+			give_slot(b->slot);
+		return EXIT_NO_LOCAL_ADDRESS;
+	}
+	if (b->flags & CONN_ONE_PACKET) {
+		/* its end comes with the packet's: what it would add to the dest's load it would take away again */
+		if (c->laddr) {
+			struct laddr *l = laddr_at(c->laddr - 1);
+
+			if (l)
+				__sync_fetch_and_add(&l->conns, -1);
 		}
-		__sync_fetch_and_add(&l->conns, 1);
+		return BORN;
 	}
 
-	count_conn(d);
+	if (b->flags & CONN_TEMPLATE)
+		__sync_fetch_and_add(&d->persist, 1);
+	else
+		count_conn(d);
 	__sync_fetch_and_add(&table->live, 1);
 	WRITE_ONCE(c->life, LIFE_LIVE);
-	if (!index_conn(c, slot)) {
-		end_conn(table, c, slot, p->now);
-		return leave(p, EXIT_TABLE_FULL, V_DROP);
+	if (!index_conn(c, b->slot)) {
+		end_one(table, c, b->slot, b->now);
+		return EXIT_TABLE_FULL;
 	}
-	n = counters_of(p, index);
-	if (n)
-		n->conns++;
-	p->conn = c;
-	p->slot = slot;
-	p->dest = d;
-	p->direction = DIR_IN;
-	return V_NEXT;
+	return BORN;
 }

@@ -15,20 +15,6 @@ struct place {
 	__u32 tag;              /* 31 bits */
 };
 
-static __always_inline struct settings *settings_of(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&settings, &zero);
-}
-
-static __always_inline struct table_state *table_of(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&table_state, &zero);
-}
-
 static __always_inline __u64 mix(__u64 h, __u64 word)
 {
 	h = (h ^ word) * 0x9fb21c651e98df25ULL;
@@ -96,11 +82,11 @@ static __always_inline bool find_in_bucket(struct match *m, __u32 at, __u32 tag,
 
 	if (!b)
 		return false;
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < BUCKET_ENTRIES; i++) {
 		__u64 entry = READ_ONCE(b->entry[i]);
 
-		if (entry >> 33 == tag && (__u32)entry && matches(m, entry, f, now, family))
+		if (unlikely(entry >> 33 == tag) && (__u32)entry && matches(m, entry, f, now, family))
 			return true;
 	}
 	return false;
@@ -129,18 +115,35 @@ static __always_inline __u32 entries_in(const struct bucket *b)
 	return n;
 }
 
+static __always_inline struct flow *flow_of(struct conn *c, __u32 direction)
+{
+	return direction == DIR_OUT ? &c->out : &c->in;
+}
+
+/* An older entry of the same flow gives way, so that the newest conn is the one that is found (as in the kernel). */
+static __always_inline bool replace(struct bucket *b, __u64 entry, const struct flow *f)
+{
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < BUCKET_ENTRIES; i++) {
+		__u64 old = READ_ONCE(b->entry[i]);
+		struct conn *c;
+
+		if (likely(old >> 32 != entry >> 32))
+			continue;
+		c = conn_at((__u32)old - 1);
+		if (c && same_flow(flow_of(c, (old >> 32) & 1), f, 6) && __sync_val_compare_and_swap(&b->entry[i], old, entry) == old)
+			return true;
+	}
+	return false;
+}
+
 static __always_inline bool put(struct bucket *b, __u64 entry)
 {
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < BUCKET_ENTRIES; i++)
 		if (b->entry[i] == 0 && __sync_val_compare_and_swap(&b->entry[i], 0, entry) == 0)
 			return true;
 	return false;
-}
-
-static __always_inline struct flow *flow_of(struct conn *c, __u32 direction)
-{
-	return direction == DIR_OUT ? &c->out : &c->in;
 }
 
 static __always_inline struct place place_of_any(const struct settings *set, const struct flow *f)
@@ -169,6 +172,8 @@ __noinline bool index_flow(__u32 slot, __u32 direction)
 	if (!first || !second)
 		return false;
 	entry = entry_of(place.tag, direction, slot);
+	if (replace(first, entry, flow_of(c, direction)) || replace(second, entry, flow_of(c, direction)))
+		return true;
 	load = entries_in(first);
 	if (load >= NEARLY_FULL && entries_in(second) < load)
 		return put(second, entry) || put(first, entry);
@@ -181,7 +186,7 @@ static __always_inline void remove_from(__u32 at, __u64 entry)
 
 	if (!b)
 		return;
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < BUCKET_ENTRIES; i++)
 		if (b->entry[i] == entry)
 			b->entry[i] = 0;

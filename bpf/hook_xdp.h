@@ -7,50 +7,59 @@
 
 #define HOOK_CONTEXT struct xdp_md
 
-static __always_inline void hook_reload(struct packet *p)
+static __always_inline void *hook_data(struct xdp_md *ctx)
 {
-	struct xdp_md *ctx = p->ctx;
-
-	p->data = (void *)(long)ctx->data;
-	p->end = (void *)(long)ctx->data_end;
+	return hook_pointer(ctx, __builtin_offsetof(struct xdp_md, data));
 }
 
-static __always_inline void hook_begin(struct packet *p, struct xdp_md *ctx)
+static __always_inline void *hook_end(struct xdp_md *ctx)
 {
-	p->ctx = ctx;
-	p->ifindex = ctx->ingress_ifindex;
-	hook_reload(p);
+	return hook_pointer(ctx, __builtin_offsetof(struct xdp_md, data_end));
 }
+
+static __always_inline __u32 hook_begin(struct xdp_md *ctx)
+{
+	return ctx->ingress_ifindex;
+}
+
+/* Bytes of the IP packet that are there: `room` of them can be reached, which is all on XDP. */
+static __always_inline __u32 hook_room(struct xdp_md *ctx, __u32 room)
+{
+	return room;
+}
+
+/* A frame is one packet on the wire. */
+static __always_inline __u32 hook_wire_len(struct xdp_md *ctx, const struct packet *p)
+{
+	return p->len;
+}
+
+/* What is put in front, which tc wants to know. */
+enum push { PUSH_ICMP, PUSH_TOA, PUSH_IPIP, PUSH_GRE, PUSH_UDP };
 
 /* Room for `bytes` more at the front; the Ethernet header has to be written anew. */
-static __always_inline bool hook_grow(struct packet *p, int bytes)
+static __always_inline bool hook_grow(struct xdp_md *ctx, int bytes, enum push what, int outer_family)
 {
-	if (bpf_xdp_adjust_head(p->ctx, -bytes))
-		return false;
-	hook_reload(p);
-	return true;
+	return bpf_xdp_adjust_head(ctx, -bytes) == 0;
 }
 
 /* Cut the frame down to `size` bytes. */
-static __always_inline bool hook_trim(struct packet *p, __u32 size)
+static __always_inline bool hook_trim(struct xdp_md *ctx, __u32 size)
 {
-	__u32 now = (__u32)((long)p->end - (long)p->data);
+	__u32 now = (__u32)((long)hook_end(ctx) - (long)hook_data(ctx));
 
-	if (size < now && bpf_xdp_adjust_tail(p->ctx, -(int)(now - size)))
-		return false;
-	hook_reload(p);
-	return true;
+	return size >= now || bpf_xdp_adjust_tail(ctx, -(int)(now - size)) == 0;
 }
 
 /*
  * Transport checksum after a rewrite: `address_changes` belong to the pseudo header, `port_changes` to the segment.
  * UDP: 0 means "none" and stays so; a computed 0 is sent as 0xffff (RFC 768).
  */
-static __always_inline bool hook_fix_l4(struct packet *p, __u32 offset, __u64 address_changes, __u64 port_changes, bool udp)
+static __always_inline bool hook_fix_l4(struct xdp_md *ctx, __u32 offset, __u64 address_changes, __u64 port_changes, bool udp)
 {
-	__u16 *check = p->data + offset;
+	__u16 *check = hook_data(ctx) + offset;
 
-	if ((void *)(check + 1) > p->end)
+	if ((void *)(check + 1) > hook_end(ctx))
 		return false;
 	if (udp && *check == 0)
 		return true;
@@ -61,7 +70,7 @@ static __always_inline bool hook_fix_l4(struct packet *p, __u32 offset, __u64 ad
 }
 
 /* The frame leaves by the hop; its Ethernet header is already there. */
-static __always_inline enum verdict hook_send(struct packet *p, __u32 ifindex)
+static __always_inline enum verdict hook_send(const struct packet *p, __u32 ifindex)
 {
 	if (ifindex == p->ifindex)
 		return V_TX;

@@ -12,39 +12,79 @@
 
 #define ICMP_SOURCE_QUENCH 4
 
-/* The quoted packet: where it stands in the frame, and the flow it shows. */
+/* The quoted packet: where it stands in the frame, and the flow of an answer to it, by which its conn is found. */
 struct quote {
 	__u32 ip;               /* offsets */
 	__u32 l4;
 	struct flow flow;
 };
 
-static __always_inline bool parse_quote4(struct packet *p, struct quote *q)
+/* Eight bytes of the quoted transport header must be there (RFC 792). */
+static __always_inline bool parse_quote_ports(HOOK_CONTEXT *ctx, const struct packet *p, struct quote *q)
 {
-	const struct iphdr *ip = p->data + q->ip;
-	const struct {
-		__be16 source, dest;
-	} *ports;
+	const struct ports *ports = hook_data(ctx) + q->l4;
+
+	if (q->flow.protocol != IPPROTO_TCP && q->flow.protocol != IPPROTO_UDP)
+		return false;
+	if ((void *)ports + 8 > hook_end(ctx) || q->l4 + 8 > ETH_LEN + p->len)
+		return false;
+	q->flow.sport = ports->dest;
+	q->flow.dport = ports->source;
+	return true;
+}
+
+static __always_inline bool parse_quote4(HOOK_CONTEXT *ctx, const struct packet *p, struct quote *q)
+{
+	const struct iphdr *ip = hook_data(ctx) + q->ip;
 	__u32 ihl;
 
-	if ((void *)(ip + 1) > p->end || ip->version != 4)
+	if ((void *)(ip + 1) > hook_end(ctx) || ip->version != 4)
 		return false;
 	ihl = ip->ihl * 4;
 	if (ihl < sizeof(*ip) || bpf_ntohs(ip->frag_off) & IP_OFFSET)
 		return false;
-	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
-		return false;
 	q->l4 = q->ip + ihl;
-	ports = p->data + q->l4;
-	/* eight bytes of it must be there (RFC 792) */
-	if ((void *)ports + 8 > p->end || q->l4 + 8 > ETH_LEN + p->len)
-		return false;
-	q->flow.src.w[0] = ip->saddr;
-	q->flow.dst.w[0] = ip->daddr;
-	q->flow.sport = ports->source;
-	q->flow.dport = ports->dest;
+	q->flow.src.w[0] = ip->daddr;
+	q->flow.dst.w[0] = ip->saddr;
 	q->flow.protocol = ip->protocol;
 	q->flow.family = 4;
+	return parse_quote_ports(ctx, p, q);
+}
+
+/* Extension headers in a quote are as rare as errors about fragments, and go to the stack. */
+static __always_inline bool parse_quote6(HOOK_CONTEXT *ctx, const struct packet *p, struct quote *q)
+{
+	const struct ipv6hdr *ip = hook_data(ctx) + q->ip;
+
+	if ((void *)(ip + 1) > hook_end(ctx) || ip->version != 6)
+		return false;
+	q->l4 = q->ip + sizeof(*ip);
+	__builtin_memcpy(&q->flow.src, &ip->daddr, 16);
+	__builtin_memcpy(&q->flow.dst, &ip->saddr, 16);
+	q->flow.protocol = ip->nexthdr;
+	q->flow.family = 6;
+	return parse_quote_ports(ctx, p, q);
+}
+
+static __always_inline bool add_to_icmp_checksum(HOOK_CONTEXT *ctx, const struct packet *p, __u64 changes)
+{
+	__u16 *check = hook_data(ctx) + l4_of(p) + 2;
+
+	if ((void *)(check + 1) > hook_end(ctx))
+		return false;
+	*check = update_checksum(*check, changes);
+	return true;
+}
+
+/* The quoted ports become those of `to`; what that adds to the sum over them. */
+static __always_inline bool rewrite_quoted_ports(HOOK_CONTEXT *ctx, const struct quote *q, const struct flow *to, __u64 *changes)
+{
+	__u32 *ports = hook_data(ctx) + q->l4;
+
+	if ((void *)(ports + 1) > hook_end(ctx))
+		return false;
+	*changes += change(ports_word(q->flow.dport, q->flow.sport), ports_word(to->sport, to->dport));
+	*ports = ports_word(to->sport, to->dport);
 	return true;
 }
 
@@ -52,37 +92,46 @@ static __always_inline bool parse_quote4(struct packet *p, struct quote *q)
  * The quoted flow becomes `to`; the outer addresses become `src` and `dst`. Checksums: quoted IP header, ICMP (whose sum
  * covers the quote), outer IP header. The quoted transport checksum is left alone, as the kernel does.
  */
-static __always_inline bool rewrite_error4(struct packet *p, const struct quote *q, const struct flow *to, __be32 src, __be32 dst)
+static __always_inline bool rewrite_error4(HOOK_CONTEXT *ctx, const struct packet *p, const struct quote *q, const struct flow *to, const struct addr *src,
+					   const struct addr *dst)
 {
-	struct iphdr *ip = p->data + ETH_LEN, *inner;
-	__u16 *icmp_check;
-	__u32 *ports;
-	__u64 addresses = change(q->flow.src.w[0], to->src.w[0]) + change(q->flow.dst.w[0], to->dst.w[0]);
-	__u64 port_changes = change(ports_word(q->flow.sport, q->flow.dport), ports_word(to->sport, to->dport));
+	struct iphdr *ip = hook_data(ctx) + ETH_LEN, *inner = hook_data(ctx) + q->ip;
+	__u64 quoted = addr_change(&q->flow.dst, &to->src, 4) + addr_change(&q->flow.src, &to->dst, 4);
+	__u64 changes = quoted;
 	__u16 old_check;
 
-	if ((void *)(ip + 1) > p->end)
+	if ((void *)(ip + 1) > hook_end(ctx) || (void *)(inner + 1) > hook_end(ctx))
 		return false;
-	ip->check = update_checksum(ip->check, change(ip->saddr, src) + change(ip->daddr, dst));
-	ip->saddr = src;
-	ip->daddr = dst;
-
-	inner = p->data + q->ip;
-	if ((void *)(inner + 1) > p->end)
-		return false;
+	ip->check = update_checksum(ip->check, change(ip->saddr, src->w[0]) + change(ip->daddr, dst->w[0]));
+	ip->saddr = src->w[0];
+	ip->daddr = dst->w[0];
 	old_check = inner->check;
 	inner->saddr = to->src.w[0];
 	inner->daddr = to->dst.w[0];
-	inner->check = update_checksum(old_check, addresses);
+	inner->check = update_checksum(old_check, quoted);
+	changes += change(old_check, inner->check);
+	return rewrite_quoted_ports(ctx, q, to, &changes) && add_to_icmp_checksum(ctx, p, changes);
+}
 
-	ports = p->data + q->l4;
-	if ((void *)(ports + 1) > p->end)
-		return false;
-	*ports = ports_word(to->sport, to->dport);
+/* ICMPv6 sums a pseudo header too; IPv6 itself has no checksum. */
+static __always_inline bool rewrite_error6(HOOK_CONTEXT *ctx, const struct packet *p, const struct quote *q, const struct flow *to, const struct addr *src,
+					   const struct addr *dst)
+{
+	struct ipv6hdr *ip = hook_data(ctx) + ETH_LEN, *inner = hook_data(ctx) + q->ip;
+	__u64 changes = addr_change(&q->flow.dst, &to->src, 6) + addr_change(&q->flow.src, &to->dst, 6) +
+			addr_change(&p->flow.src, src, 6) + addr_change(&p->flow.dst, dst, 6);
 
-	icmp_check = p->data + p->l4 + 2;
-	if ((void *)(icmp_check + 1) > p->end)
+	if ((void *)(ip + 1) > hook_end(ctx) || (void *)(inner + 1) > hook_end(ctx))
 		return false;
-	*icmp_check = update_checksum(*icmp_check, addresses + port_changes + change(old_check, inner->check));
-	return true;
+	copy_addr(&ip->saddr, src);
+	copy_addr(&ip->daddr, dst);
+	copy_addr(&inner->saddr, &to->src);
+	copy_addr(&inner->daddr, &to->dst);
+	return rewrite_quoted_ports(ctx, q, to, &changes) && add_to_icmp_checksum(ctx, p, changes);
+}
+
+static __always_inline bool rewrite_error(HOOK_CONTEXT *ctx, const struct packet *p, const struct quote *q, const struct flow *to, const struct addr *src,
+					  const struct addr *dst)
+{
+	return p->flow.family == 4 ? rewrite_error4(ctx, p, q, to, src, dst) : rewrite_error6(ctx, p, q, to, src, dst);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* The data path on the XDP hook. */
+/* The data path on the XDP hook, and the expiry of conns. */
 #include "lvs.h"
 #include "sweep.h"
 
@@ -8,8 +8,7 @@ int lvs_xdp(struct xdp_md *ctx)
 {
 	struct packet p = {};
 
-	hook_begin(&p, ctx);
-	return hook_verdict(lvs(&p));
+	return hook_verdict(lvs(ctx, &p));
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

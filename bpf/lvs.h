@@ -1,223 +1,289 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The pipeline, read from top to bottom.
+ * The pipeline, read from bottom to top.
  *
- *   frame - parse - find conn -+- hit ------------------------------- accept - track - forward - out
+ *   frame - parse - find conn -+- hit ------------------------------- account - track - forward - out
  *                              +- miss - service - may open? - schedule - new conn -+
  *           ICMP errors: parse the packet inside, find its conn, rewrite both
  */
 #pragma once
 
 #include "parse.h"
-#include "conn.h"
-#include "service.h"
-#include "sched.h"
-#include "bind.h"
+#include "open.h"
 #include "rewrite.h"
 #include "tunnel.h"
 #include "toa.h"
 #include "icmp_send.h"
 #include "icmp_related.h"
+#include "fragment.h"
 
 #define STAGE(stage) do { enum verdict v = stage; if (v != V_NEXT) return v; } while (0)
 
 /* --- towards the client ------------------------------------------------------------------------------------------ */
 
 /* The client's next hop, looked up when routes have changed since, which includes never. */
-static __noinline bool refresh_client_hop(struct packet *p, struct conn *c)
+static __noinline bool refresh_client_hop(HOOK_CONTEXT *ctx, __u32 ifindex, struct conn *c, __u32 generation)
 {
-	struct bpf_fib_lookup fib = {
-		.family = 2, /* AF_INET */
-		.l4_protocol = c->in.protocol,
-		.tot_len = 0,
-		.ipv4_src = c->in.dst.w[0],
-		.ipv4_dst = c->in.src.w[0],
-		.ifindex = p->ifindex,
-	};
+	struct bpf_fib_lookup fib = { .l4_protocol = c->in.protocol, .ifindex = ifindex };
 
-	if (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	if (c->in.family == 4) {
+		fib.family = 2; /* AF_INET */
+		fib.ipv4_src = c->in.dst.w[0];
+		fib.ipv4_dst = c->in.src.w[0];
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		copy_addr(fib.ipv6_src, &c->in.dst);
+		copy_addr(fib.ipv6_dst, &c->in.src);
+	}
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return false;
 	__builtin_memcpy(c->hop.dmac, fib.dmac, 6);
 	__builtin_memcpy(c->hop.smac, fib.smac, 6);
 	c->hop.ifindex = fib.ifindex;
-	c->hop.generation = p->set->generation;
+	c->hop.generation = generation;
 	return true;
 }
 
-static __always_inline bool has_client_hop(struct packet *p, struct conn *c)
+static __always_inline enum verdict send_to_client(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c,
+						    enum exit_reason reason)
 {
-	return likely(c->hop.generation == p->set->generation) || refresh_client_hop(p, c);
+	if (unlikely(c->hop.generation != set->generation) && !refresh_client_hop(ctx, p->ifindex, c, set->generation))
+		return leave(p, EXIT_REPLY_SLOW, V_PASS);
+	if (!decrement_ttl(ctx, p))
+		return leave(p, EXIT_BUG, V_DROP);
+	return send_to(ctx, p, &c->hop, p->flow.family, reason);
 }
 
-static __always_inline enum verdict send_to_client(struct packet *p, struct conn *c, enum exit_reason reason)
+static __always_inline void count_out(struct packet *p, const struct conn *c)
 {
-	if (unlikely(!has_client_hop(p, c)))
-		return leave(p, EXIT_REPLY_SLOW, V_PASS);
-	if (!decrement_ttl(p))
-		return leave(p, EXIT_BUG, V_DROP);
-	return send_to(p, &c->hop, bpf_htons(ETH_P_IP), reason);
+	struct counters *n = counters_of(p, c->dest);
+
+	if (likely(n)) {
+		n->out_pkts++;
+		n->out_bytes += p->len;
+	}
 }
 
 /* A dest's answer: its source becomes the service's address again. */
-static __always_inline enum verdict reply(struct packet *p)
+static __always_inline enum verdict reply(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
 {
-	struct conn *c = p->conn;
-	struct dest *d = dest_at(c->dest);
-
-	if (!d)
-		return leave(p, EXIT_BUG, V_DROP);
 	if (p->ttl <= 1)
 		return leave(p, EXIT_TTL, V_PASS);  /* untouched: the stack tells the dest */
-	if (is_available(d)) {
-		struct counters *n = counters_of(p, c->dest);
-
-		if (n) {
-			n->out_pkts++;
-			n->out_bytes += p->len;
-		}
-	}
-	track(p, c, d);
-	note_server_isn(p, c);
-	if (!rewrite4(p, &c->in))
+	if (likely(is_available(d)))
+		count_out(p, c);
+	track(p, set, c, d);
+	note_server_isn(ctx, p, c);
+	if (!rewrite(ctx, p, &c->in))
 		return leave(p, EXIT_TRUNCATED, V_DROP);
-	return send_to_client(p, c, c->method == METHOD_FULLNAT ? EXIT_FULLNAT_REPLY : EXIT_NAT_REPLY);
+	return send_to_client(ctx, p, set, c, c->method == METHOD_FULLNAT ? EXIT_FULLNAT_REPLY : EXIT_NAT_REPLY);
 }
 
 /* --- towards the dest ---------------------------------------------------------------------------------------------- */
 
-static __always_inline enum verdict too_big(struct packet *p, __u32 mtu)
+static __always_inline enum verdict forward_nat(HOOK_CONTEXT *ctx, struct packet *p, struct conn *c, struct dest *d)
 {
-	return refuse(p, icmp_kind(ICMP_UNREACHABLE, ICMP_FRAG_NEEDED_CODE), mtu, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
-}
+	bool toa = c->flags & CONN_TOA && wants_toa(ctx, p, c, d);
 
-static __always_inline enum verdict forward_nat(struct packet *p, struct conn *c, struct dest *d)
-{
-	bool toa = c->method == METHOD_FULLNAT && wants_toa(p, c);
-
-	if (!rewrite4(p, &c->out) || (toa && !push_toa(p, c)))
+	if (!rewrite(ctx, p, &c->out) || (toa && !push_toa(ctx, p, c)))
 		return leave(p, EXIT_TRUNCATED, V_DROP);
 	if (d->hop.generation == HOP_LOCAL)
 		return leave(p, EXIT_LOCAL, V_PASS);
-	return send_to(p, &d->hop, bpf_htons(ETH_P_IP), c->method == METHOD_FULLNAT ? EXIT_FULLNAT : EXIT_NAT);
+	return send_to(ctx, p, &d->hop, p->flow.family, c->method == METHOD_FULLNAT ? EXIT_FULLNAT : EXIT_NAT);
 }
 
-static __always_inline enum verdict forward_tunnel(struct packet *p, struct dest *d)
+static __always_inline enum verdict forward_tunnel(HOOK_CONTEXT *ctx, struct packet *p, struct dest *d)
 {
-	if (!push_ipip(p, d, p->df && p->set->pmtu_disc))
+	if (!push_tunnel(ctx, p, d))
 		return leave(p, EXIT_NO_ROOM, V_DROP);
-	return send_to(p, &d->hop, bpf_htons(ETH_P_IP), EXIT_TUNNEL);
+	return send_to(ctx, p, &d->hop, d->family, EXIT_TUNNEL);
+}
+
+/* No way to the dest. */
+static __always_inline enum verdict no_hop(HOOK_CONTEXT *ctx, struct packet *p, const struct dest *d)
+{
+	if (d->hop.generation == HOP_UNREACHABLE)
+		return refuse(ctx, p, TROUBLE_HOST, 0, EXIT_UNREACHABLE, EXIT_UNREACHABLE);
+	return leave(p, EXIT_HOP_UNRESOLVED, V_DROP);
 }
 
 /* TTL, next hop and path MTU, then by the conn's method. */
-static __always_inline enum verdict forward(struct packet *p)
+static __always_inline enum verdict forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
 {
-	struct conn *c = p->conn;
-	struct dest *d = p->dest;
-	__u32 overhead = c->method == METHOD_TUNNEL ? IPIP_OVERHEAD : 0;
+	if (unlikely(d->hop.generation == HOP_LOCAL))
+		return c->method == METHOD_NAT ? forward_nat(ctx, p, c, d) : leave(p, EXIT_LOCAL, V_PASS);
+	if (unlikely(p->ttl <= 1))
+		return refuse(ctx, p, TROUBLE_TTL, 0, EXIT_TTL, EXIT_TTL);
+	if (unlikely(d->hop.generation != HOP_RESOLVED))
+		return no_hop(ctx, p, d);
+	if (!decrement_ttl(ctx, p))
+		return leave(p, EXIT_BUG, V_DROP);
 
-	if (d->hop.generation == HOP_LOCAL && c->method != METHOD_NAT)
-		return leave(p, EXIT_LOCAL, V_PASS);
-	if (d->hop.generation != HOP_LOCAL) {
-		if (p->ttl <= 1)
-			return refuse(p, icmp_kind(ICMP_TIME, 0), 0, EXIT_TTL, EXIT_TTL);
-		if (unlikely(d->hop.generation != HOP_RESOLVED)) {
-			if (d->hop.generation == HOP_UNREACHABLE)
-				return refuse(p, icmp_kind(ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE_CODE), 0, EXIT_UNREACHABLE,
-					      EXIT_UNREACHABLE);
-			return leave(p, EXIT_HOP_UNRESOLVED, V_DROP);
-		}
-		if (!decrement_ttl(p))
-			return leave(p, EXIT_BUG, V_DROP);
-		if (unlikely(p->len + overhead > d->mtu))
-			return too_big(p, d->mtu - overhead);
+	if (c->method == METHOD_TUNNEL) {
+		__u32 room = d->mtu - tunnel_overhead(d);
+
+		if (unlikely(p->wire_len > room))
+			return refuse(ctx, p, TROUBLE_TOO_BIG, room, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
+		return forward_tunnel(ctx, p, d);
 	}
-	switch (c->method) {
-	case METHOD_NAT:
-	case METHOD_FULLNAT:
-		return forward_nat(p, c, d);
-	case METHOD_ROUTE:
-		return send_to(p, &d->hop, bpf_htons(ETH_P_IP), EXIT_ROUTE);
-	case METHOD_TUNNEL:
-		return forward_tunnel(p, d);
-	default:
-		return leave(p, EXIT_LOCAL, V_PASS);
-	}
+	if (unlikely(p->wire_len > d->mtu))
+		return refuse(ctx, p, TROUBLE_TOO_BIG, d->mtu, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
+	if (c->method == METHOD_ROUTE)
+		return send_to(ctx, p, &d->hop, p->flow.family, EXIT_ROUTE);
+	if (c->method == METHOD_NAT || c->method == METHOD_FULLNAT)
+		return forward_nat(ctx, p, c, d);
+	return leave(p, EXIT_LOCAL, V_PASS);
 }
 
-/* A client's packet of a known conn (spec 5.2 steps 9 to 14). */
-static __always_inline enum verdict request(struct packet *p)
+/* A client's packet of a known conn (spec 5.2 steps 11 to 14). */
+static __always_inline enum verdict request(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
 {
-	struct conn *c = p->conn;
-	struct dest *d = p->dest;
-	struct counters *n;
+	struct counters *n = counters_of(p, c->dest);
 
-	if (unlikely(!is_available(d)))
-		return leave(p, EXIT_DEST_GONE, V_DROP);
-	n = counters_of(p, c->dest);
-	if (n) {
+	if (likely(n)) {
 		n->in_pkts++;
 		n->in_bytes += p->len;
 	}
-	track(p, c, d);
+	track(p, set, c, d);
 	c->in_pkts++;
-	return forward(p);
+	return forward(ctx, p, set, c, d);
 }
 
-/* --- new conns ------------------------------------------------------------------------------------------------------ */
+/* --- conns that are not what they were (spec 5.2 steps 8 and 9) -------------------------------------------------------- */
 
-/* Spec 5.3. */
-static __always_inline bool may_open(const struct packet *p)
+/* A SYN on an old conn: may it be a new one? */
+static __always_inline bool is_reopened(const struct packet *p, const struct settings *set, const struct conn *c, const struct dest *d)
 {
-	if (p->flow.protocol != IPPROTO_TCP)
+	if (p->flow.protocol != IPPROTO_TCP || !(p->tcp_flags & TCP_SYN_FLAG) || p->fragment == LATER_FRAGMENT)
+		return false;
+	if (set->expire_nodest_conn && d->weight == 0)
 		return true;
-	return !(p->tcp_flags & TCP_RST_FLAG) && (p->tcp_flags & TCP_SYN_FLAG || p->set->sloppy_tcp);
+	if (!set->conn_reuse_mode || c->control)
+		return false;
+	return c->state == TCP_S_TIME_WAIT || c->state == TCP_S_CLOSE ||
+	       (set->conn_reuse_mode & 2 && c->state == TCP_S_FIN_WAIT && c->flags & CONN_NOOUTPUT);
 }
 
-static __always_inline enum verdict no_dest(struct packet *p)
+/* V_NEXT: the packet has no conn any more. */
+static __always_inline enum verdict end_old(struct packet *p, struct conn *c, __u32 slot)
 {
-	return refuse(p, icmp_kind(ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE_CODE), 0, EXIT_NO_DEST, EXIT_NO_DEST_QUIET);
+	if (c->n_control == 0)
+		end_conn(slot, p->now, true);
+	else
+		c->expires = p->now; /* its children keep it; packets do not find it */
+	return V_NEXT;
 }
 
-static __always_inline enum verdict open_conn(struct packet *p)
-{
-	struct service *s = find_service(p->set, &p->flow);
-	__u32 index;
+/* --- the pipeline --------------------------------------------------------------------------------------------------- */
 
-	if (!s)
-		return leave(p, EXIT_NO_SERVICE, V_PASS);
-	if (!may_open(p) || p->flow.sport == bpf_htons(FTP_DATA_PORT))
-		return leave(p, EXIT_NOT_SCHEDULED, V_PASS);
-	index = schedule(s, &p->flow);
-	if (index == MISS)
-		return no_dest(p);
-	return new_conn(p, s, index);
+/* The verdict for a packet that opened no conn. */
+static __always_inline enum verdict not_opened(HOOK_CONTEXT *ctx, struct packet *p, int reason)
+{
+	if (reason == EXIT_NO_DEST)
+		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NO_DEST, EXIT_NO_DEST_QUIET);
+	if (reason == EXIT_NO_SERVICE || reason == EXIT_NOT_SCHEDULED)
+		return leave(p, reason, V_PASS);
+	return leave(p, reason & (EXIT_ROW - 1), V_DROP);
+}
+
+static __always_inline enum verdict open_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
+{
+	int result = open_conn(p);
+	struct conn *c;
+	struct dest *d;
+
+	if (result != BORN)
+		return not_opened(ctx, p, result);
+	c = conn_at(p->slot);
+	d = c ? dest_at(c->dest) : 0;
+	if (!c || !d)
+		return leave(p, EXIT_BUG, V_DROP);
+	return request(ctx, p, set, c, d);
+}
+
+/* IPv6 looks four times as many words up: a function of its own keeps the way of IPv4 short. */
+__noinline int find_conn6(const struct flow *f, __u32 now, struct match *m)
+{
+	struct settings *set = settings_of();
+	struct match found = {};
+
+	if (!f || !m || !set || !find_conn(&found, set, f, now, 6))
+		return false;
+	m->slot = found.slot;
+	m->direction = found.direction;
+	return true;
+}
+
+static __always_inline bool find(struct match *m, struct settings *set, const struct packet *p)
+{
+	if (likely(p->flow.family == 4))
+		return find_conn(m, set, &p->flow, p->now, 4);
+	if (!find_conn6(&p->flow, p->now, m))
+		return false;
+	m->conn = conn_at(m->slot);
+	return m->conn;
+}
+
+static __always_inline enum verdict lookup_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
+{
+	struct match m = {};
+	struct dest *d;
+
+	if (unlikely(!find(&m, set, p)))
+		return open_and_forward(ctx, p, set);
+	d = dest_at(m.conn->dest);
+	if (!d)
+		return leave(p, EXIT_BUG, V_DROP);
+	p->slot = m.slot;
+	p->direction = m.direction;
+	if (m.direction == DIR_OUT)
+		return reply(ctx, p, set, m.conn, d);
+	if (unlikely(is_reopened(p, set, m.conn, d))) {
+		STAGE(end_old(p, m.conn, m.slot));
+		return open_and_forward(ctx, p, set);
+	}
+	if (unlikely(!is_available(d))) {
+		if (!set->expire_nodest_conn)
+			return leave(p, EXIT_DEST_GONE, V_DROP);
+		STAGE(end_old(p, m.conn, m.slot));
+		return open_and_forward(ctx, p, set);
+	}
+	return request(ctx, p, set, m.conn, d);
+}
+
+/* The transport header, or for a later fragment what its first one showed. */
+static __always_inline enum verdict read_transport(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	if (unlikely(p->fragment == LATER_FRAGMENT))
+		return recall_fragment(p) ? V_NEXT : leave(p, EXIT_FRAGMENT_UNKNOWN, V_PASS);
+	STAGE(parse_transport(ctx, p, p->len - (p->l4 - ETH_LEN)));
+	if (unlikely(p->fragment == FIRST_FRAGMENT))
+		remember_fragment(p);
+	return V_NEXT;
 }
 
 /* --- ICMP errors ---------------------------------------------------------------------------------------------------- */
 
 /* From the dest's side, about a request: on to the client. */
-static __always_inline enum verdict error_to_client(struct packet *p, const struct quote *q, struct conn *c)
+static __always_inline enum verdict error_to_client(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, const struct quote *q,
+						     struct conn *c, const struct dest *d)
 {
-	struct counters *n = counters_of(p, c->dest);
-
 	if (p->ttl <= 1)
 		return leave(p, EXIT_TTL, V_PASS);
-	if (n) {
-		n->out_pkts++;
-		n->out_bytes += p->len;
-	}
-	if (!rewrite_error4(p, q, &c->in, c->in.dst.w[0], c->in.src.w[0]))
+	if (is_available(d))
+		count_out(p, c);
+	if (!rewrite_error(ctx, p, q, &c->in, &c->in.dst, &c->in.src))
 		return leave(p, EXIT_BUG, V_DROP);
-	return send_to_client(p, c, EXIT_ICMP_RELATED);
+	return send_to_client(ctx, p, set, c, EXIT_ICMP_RELATED);
 }
 
 /* From the client's side, about a reply: on to the dest, the way its requests go. */
-static __always_inline enum verdict error_to_dest(struct packet *p, const struct quote *q, struct conn *c, struct dest *d)
+static __always_inline enum verdict error_to_dest(HOOK_CONTEXT *ctx, struct packet *p, const struct quote *q, struct conn *c,
+						   struct dest *d)
 {
 	struct counters *n = counters_of(p, c->dest);
-	const struct iphdr *ip = p->data + ETH_LEN;
+	int family = p->flow.family;
 
-	if (n) {
+	if (n && is_available(d)) {
 		n->in_pkts++;
 		n->in_bytes += p->len;
 	}
@@ -226,84 +292,87 @@ static __always_inline enum verdict error_to_dest(struct packet *p, const struct
 		return leave(p, EXIT_LOCAL, V_PASS);
 	if (d->hop.generation != HOP_RESOLVED)
 		return leave(p, EXIT_HOP_UNRESOLVED, V_DROP);
-	if (p->ttl <= 1 || !decrement_ttl(p) || (void *)(ip + 1) > p->end)
+	if (p->ttl <= 1 || !decrement_ttl(ctx, p))
 		return leave(p, EXIT_TTL, V_DROP);
 	if (has_out_flow(c)) {
-		if (!rewrite_error4(p, q, &c->out, ip->saddr, c->out.src.w[0]))
+		if (!rewrite_error(ctx, p, q, &c->out, &p->flow.src, &c->out.src))
 			return leave(p, EXIT_BUG, V_DROP);
-	} else if (c->method == METHOD_TUNNEL && !push_ipip(p, d, false)) {
-		return leave(p, EXIT_NO_ROOM, V_DROP);
+	} else if (c->method == METHOD_TUNNEL) {
+		if (!push_tunnel(ctx, p, d))
+			return leave(p, EXIT_NO_ROOM, V_DROP);
+		family = d->family;
 	}
-	return send_to(p, &d->hop, bpf_htons(ETH_P_IP), EXIT_ICMP_RELATED);
+	return send_to(ctx, p, &d->hop, family, EXIT_ICMP_RELATED);
 }
 
-static __noinline enum verdict icmp4(struct packet *p)
+/* Types that speak of a packet that did not arrive; all others are not about conns (spec 5.7). */
+static __always_inline bool is_error(const struct icmp_header *icmp, int family)
 {
-	const struct icmp_header *icmp = p->data + p->l4;
-	struct quote q = { .ip = p->l4 + ICMP_HEADER };
-	struct flow asked = {};
+	if (family == 6)
+		return icmp->type < 128;
+	return icmp->type == ICMP_UNREACHABLE || icmp->type == ICMP_SOURCE_QUENCH || icmp->type == ICMP_TIME;
+}
+
+__noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	const struct icmp_header *icmp;
+	struct settings *set = settings_of();
+	struct quote q = {};
 	struct match m;
 	struct dest *d;
+	bool four;
 
-	if ((void *)(icmp + 1) > p->end || p->fragment ||
-	    (icmp->type != ICMP_UNREACHABLE && icmp->type != ICMP_SOURCE_QUENCH && icmp->type != ICMP_TIME))
+	if (!p || !set)
+		return V_DROP;
+	four = p->flow.family == 4;
+	if (four != (p->flow.protocol == IPPROTO_ICMP))
+		return leave(p, EXIT_PROTOCOL, V_PASS);
+	icmp = hook_data(ctx) + l4_of(p);
+	q.ip = l4_of(p) + ICMP_HEADER;
+	if ((void *)(icmp + 1) > hook_end(ctx) || p->fragment != WHOLE || !is_error(icmp, p->flow.family))
 		return leave(p, EXIT_ICMP, V_PASS);
-	__builtin_memset(&q.flow, 0, sizeof(q.flow));
-	if (!parse_quote4(p, &q))
+	if (!(four ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
 		return leave(p, EXIT_ICMP, V_PASS);
-	reverse_flow(&asked, &q.flow);
-	if (!find_conn(&m, p->set, &asked, p->now, 4))
+	if (!(four ? find_conn(&m, set, &q.flow, p->now, 4) : find_conn(&m, set, &q.flow, p->now, 6)))
 		return leave(p, EXIT_ICMP, V_PASS);
 	d = dest_at(m.conn->dest);
 	if (!d)
 		return leave(p, EXIT_BUG, V_DROP);
-	return m.direction == DIR_OUT ? error_to_client(p, &q, m.conn) : error_to_dest(p, &q, m.conn, d);
+	return m.direction == DIR_OUT ? error_to_client(ctx, p, set, &q, m.conn, d) : error_to_dest(ctx, p, &q, m.conn, d);
 }
 
-/* --- the pipeline --------------------------------------------------------------------------------------------------- */
+/* --- the way in ------------------------------------------------------------------------------------------------------- */
 
-static __always_inline enum verdict lookup(struct packet *p)
+static __always_inline enum verdict lvs_ip(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
 {
-	struct match m;
-
-	if (!find_conn(&m, p->set, &p->flow, p->now, 4))
-		return open_conn(p);
-	p->conn = m.conn;
-	p->slot = m.slot;
-	p->direction = m.direction;
-	p->dest = dest_at(m.conn->dest);
-	return p->dest ? V_NEXT : leave(p, EXIT_BUG, V_DROP);
-}
-
-static __always_inline enum verdict lvs4(struct packet *p)
-{
-	STAGE(parse4(p));
-	if (p->flow.protocol == IPPROTO_ICMP)
-		return icmp4(p);
+	if (p->flow.protocol == IPPROTO_ICMP || p->flow.protocol == IPPROTO_ICMPV6)
+		return icmp_error(ctx, p);
 	if (p->flow.protocol != IPPROTO_TCP && p->flow.protocol != IPPROTO_UDP)
 		return leave(p, EXIT_PROTOCOL, V_PASS);
-	if (p->fragment == 2)
-		return leave(p, EXIT_FRAGMENT_UNKNOWN, V_PASS);
-	STAGE(parse_transport(p, p->len - (p->l4 - ETH_LEN)));
-	STAGE(lookup(p));
-	return p->direction == DIR_OUT ? reply(p) : request(p);
+	STAGE(read_transport(ctx, p));
+	return lookup_and_forward(ctx, p, set);
 }
 
-static __always_inline enum verdict lvs(struct packet *p)
+static __always_inline enum verdict lvs(HOOK_CONTEXT *ctx, struct packet *p)
 {
-	const struct ethhdr *eth = p->data;
+	const struct ethhdr *eth;
 	struct settings *set = settings_of();
 
+	p->ifindex = hook_begin(ctx);
 	p->cpu = bpf_get_smp_processor_id();
 	if (!set)
 		return leave(p, EXIT_BUG, V_PASS);
-	p->set = set;
 	p->now = (__u32)bpf_jiffies64() + set->clock_offset;
-	if ((void *)(eth + 1) > p->end)
+	eth = hook_data(ctx);
+	if ((void *)(eth + 1) > hook_end(ctx))
 		return leave(p, EXIT_MALFORMED, V_PASS);
 	if (unlikely(!is_for_host(p, eth)))
 		return leave(p, EXIT_NOT_HOST, V_PASS);
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return lvs4(p);
-	return leave(p, EXIT_NOT_IP, V_PASS);
+	if (likely(eth->h_proto == bpf_htons(ETH_P_IP)))
+		STAGE(parse4(ctx, p));
+	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		STAGE(parse6(ctx, p));
+	else
+		return leave(p, EXIT_NOT_IP, V_PASS);
+	return lvs_ip(ctx, p, set);
 }

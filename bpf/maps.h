@@ -43,7 +43,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);              /* set at load */
+	__uint(max_entries, 1024);              /* set at load: capacity, and one per CPU for one-packet conns */
 	__type(key, __u32);
 	__type(value, struct conn);
 } conns SEC(".maps");
@@ -87,7 +87,10 @@ struct {
 	__type(value, struct dest);
 } dests SEC(".maps");
 
-/* Dest lists, newest first, and hash tables of services: dest indices (tables: + 1, 0 empty). A service names its range. */
+/*
+ * Lists that services name by their first place: dests, newest first; hash tables of dests, 0 for an empty place; local
+ * addresses.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -103,6 +106,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct laddr);
 } laddrs SEC(".maps");
+
+/* lvsd's own mark rules, the first that fits counts. */
+#define MARK_RULES 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MARK_RULES);
+	__type(key, __u32);
+	__type(value, struct mark_rule);
+} marks SEC(".maps");
 
 /* Row of a CPU, then dest; after the dests, the services (struct limits). */
 struct {

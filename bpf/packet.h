@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* The packet as the stages see it, and how a stage ends. */
+/* The packet as the stages see it, how a stage ends, and small things about addresses and flows. */
 #pragma once
 
 #include "maps.h"
+#include "checksum.h"
 
 /* A stage decides the packet's fate or hands it on. */
 enum verdict { V_NEXT, V_DROP, V_PASS, V_TX, V_REDIRECT };
@@ -12,25 +13,46 @@ enum direction { DIR_IN, DIR_OUT };
 
 #define ETH_LEN 14
 
+/* What is known of it: no pointers, so that functions verified on their own can take it. */
 struct packet {
-	void *ctx;
-	void *data, *end;       /* the frame; both must be read again after its size was changed */
-	struct settings *set;
-	struct conn *conn;
-	struct dest *dest;
 	struct flow flow;       /* addresses, ports and protocol as they stand in the packet */
 	__u32 now;              /* jiffies of the data path's clock */
 	__u32 cpu;
 	__u32 ifindex;          /* it came in by */
-	__u32 slot;             /* of conn */
+	__u32 slot;             /* of its conn */
+	__u32 direction;        /* enum direction: which flow of the conn it matched */
 	__u32 l4;               /* offset of the transport header */
 	__u32 len;              /* of the IP packet, bytes */
-	__u32 direction;        /* enum direction: which flow of conn it matched */
+	__u32 wire_len;         /* of the largest IP packet it becomes on the wire: less than len for GSO */
+	__u32 fragment_id;
+	__u32 mark;             /* by lvsd's own rules; looked up for new conns only */
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 df;                /* 1: must not be fragmented */
-	__u8 fragment;          /* 0 whole, 1 first, 2 later */
+	__u8 fragment;          /* enum fragment_kind */
 };
+
+enum fragment_kind { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
+
+static __always_inline struct settings *settings_of(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+static __always_inline struct table_state *table_of(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&table_state, &zero);
+}
+
+/* The transport header's offset, with a bound that the verifier sees wherever the packet has been. */
+static __always_inline __u32 l4_of(const struct packet *p)
+{
+	return p->l4 & 0x3ff;
+}
 
 /* Count the packet's exit and pass its verdict on. */
 static __always_inline enum verdict leave(struct packet *p, enum exit_reason reason, enum verdict verdict)
@@ -68,13 +90,34 @@ static __always_inline bool same_flow(const struct flow *a, const struct flow *b
 	return flow_tail(a) == flow_tail(b) && same_addr(&a->src, &b->src, family) && same_addr(&a->dst, &b->dst, family);
 }
 
-static __always_inline void reverse_flow(struct flow *to, const struct flow *from)
+/* What has to be added to a checksum over an address that becomes another one. */
+static __always_inline __u64 addr_change(const struct addr *old, const struct addr *new, int family)
 {
-	to->src = from->dst;
-	to->dst = from->src;
-	to->sport = from->dport;
-	to->dport = from->sport;
-	to->protocol = from->protocol;
-	to->family = from->family;
-	to->kind = from->kind;
+	__u64 sum = change(old->w[0], new->w[0]);
+
+	if (family == 6)
+		sum += change(old->w[1], new->w[1]) + change(old->w[2], new->w[2]) + change(old->w[3], new->w[3]);
+	return sum;
 }
+
+static __always_inline void copy_addr(void *to, const struct addr *from)
+{
+	__u32 *word = to;
+
+	word[0] = from->w[0];
+	word[1] = from->w[1];
+	word[2] = from->w[2];
+	word[3] = from->w[3];
+}
+
+static __always_inline __be16 ethertype_of(int family)
+{
+	return family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+}
+
+/* A pointer field of the context. By hand, since clang may fold offset and context into what the verifier refuses. */
+#define hook_pointer(ctx, offset) ({ \
+	long value_; \
+	asm volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(value_) : "r"(ctx), "i"(offset)); \
+	(void *)value_; \
+})

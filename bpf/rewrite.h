@@ -14,28 +14,45 @@ static __always_inline __u32 ports_word(__be16 sport, __be16 dport)
 	return (__u32)sport | (__u32)dport << 16;
 }
 
-/* The packet leaves as the reverse of `other`: what the conn's other side would answer to. */
-static __always_inline bool rewrite4(struct packet *p, const struct flow *other)
+/* Ports and transport checksum; later fragments have neither. */
+static __always_inline bool rewrite_ports(HOOK_CONTEXT *ctx, const struct packet *p, const struct flow *other, __u64 addresses)
 {
-	struct iphdr *ip = p->data + ETH_LEN;
+	__u32 old = ports_word(p->flow.sport, p->flow.dport), new = ports_word(other->dport, other->sport);
 	__u32 *ports;
-	__u32 old_src = p->flow.src.w[0], old_dst = p->flow.dst.w[0];
-	__u32 new_src = other->dst.w[0], new_dst = other->src.w[0];
-	__u32 old_ports = ports_word(p->flow.sport, p->flow.dport), new_ports = ports_word(other->dport, other->sport);
-	__u64 addresses = change(old_src, new_src) + change(old_dst, new_dst);
 
-	if ((void *)(ip + 1) > p->end)
-		return false;
-	ip->saddr = new_src;
-	ip->daddr = new_dst;
-	ip->check = update_checksum(ip->check, addresses);
-	if (p->fragment == 2)
+	if (p->fragment == LATER_FRAGMENT)
 		return true;
-
-	ports = p->data + p->l4;
-	if ((void *)(ports + 1) > p->end)
+	ports = hook_data(ctx) + l4_of(p);
+	if ((void *)(ports + 1) > hook_end(ctx))
 		return false;
-	*ports = new_ports;
-	return hook_fix_l4(p, p->l4 + l4_check_offset(p->flow.protocol), addresses, change(old_ports, new_ports),
+	*ports = new;
+	return hook_fix_l4(ctx, l4_of(p) + l4_check_offset(p->flow.protocol), addresses, change(old, new),
 			   p->flow.protocol == IPPROTO_UDP);
+}
+
+/* The packet leaves as the reverse of `other`: what the conn's other side would answer to. */
+static __always_inline bool rewrite(HOOK_CONTEXT *ctx, const struct packet *p, const struct flow *other)
+{
+	int family = p->flow.family;
+	__u64 addresses;
+
+	if (family == 4) {
+		struct iphdr *ip = hook_data(ctx) + ETH_LEN;
+
+		if ((void *)(ip + 1) > hook_end(ctx))
+			return false;
+		addresses = addr_change(&p->flow.src, &other->dst, 4) + addr_change(&p->flow.dst, &other->src, 4);
+		ip->saddr = other->dst.w[0];
+		ip->daddr = other->src.w[0];
+		ip->check = update_checksum(ip->check, addresses);
+	} else {
+		struct ipv6hdr *ip = hook_data(ctx) + ETH_LEN;
+
+		if ((void *)(ip + 1) > hook_end(ctx))
+			return false;
+		addresses = addr_change(&p->flow.src, &other->dst, 6) + addr_change(&p->flow.dst, &other->src, 6);
+		copy_addr(&ip->saddr, &other->dst);
+		copy_addr(&ip->daddr, &other->src);
+	}
+	return rewrite_ports(ctx, p, other, addresses);
 }

@@ -5,6 +5,8 @@
 #include "conn.h"
 #include "dest.h"
 
+enum template_state { TEMPLATE_NONE, TEMPLATE_ASSURED };
+
 /* Who is speaking. INPUT_ONLY: nothing was ever seen from the dest, as with DR and TUN. */
 enum side { SIDE_INPUT, SIDE_OUTPUT, SIDE_INPUT_ONLY, SIDES = 4 };
 enum tcp_event { TCP_E_SYN, TCP_E_FIN, TCP_E_ACK, TCP_E_RST, TCP_E_NONE, TCP_EVENTS = 8 };
@@ -127,23 +129,35 @@ static __always_inline void set_active(struct conn *c, struct dest *d, bool acti
 	__sync_fetch_and_add(&d->active, active ? 1 : -1);
 }
 
-/* A packet was seen: the state moves, and the timer starts anew with the state's timeout. */
-static __always_inline void track(struct packet *p, struct conn *c, struct dest *d)
+/* A child is established: its template is not to be dropped lightly. */
+static __always_inline void assure_template(const struct conn *c)
 {
-	const struct settings *set = p->set;
+	struct conn *t = c->control ? conn_at(c->control - 1) : 0;
+
+	if (t && t->flags & CONN_TEMPLATE)
+		t->state = TEMPLATE_ASSURED;
+}
+
+/* A packet was seen: the state moves, and the timer starts anew with the state's timeout. */
+static __always_inline void track(const struct packet *p, const struct settings *set, struct conn *c, struct dest *d)
+{
 	__u32 row = row_of(p->flow.protocol);
 
 	if (p->direction == DIR_OUT)
 		c->flags &= ~CONN_NOOUTPUT;
-	if (row == ROW_TCP) {
+	if (row == ROW_TCP && p->fragment != LATER_FRAGMENT) {
 		__u32 side = p->direction == DIR_OUT ? SIDE_OUTPUT : c->flags & CONN_NOOUTPUT ? SIDE_INPUT_ONLY : SIDE_INPUT;
 		__u32 state = tcp_next[set->secure_tcp & 1][side][tcp_event(p->tcp_flags)][c->state & (STATES - 1)];
 
 		if (state != c->state) {
 			c->state = state;
 			set_active(c, d, TCP_ACTIVE >> state & 1);
+			if (state == TCP_S_ESTABLISHED)
+				assure_template(c);
 		}
 	}
+	if (row == ROW_UDP && p->direction == DIR_OUT)
+		assure_template(c);
 	c->timeout = timeout_of(set, row, c->state);
 	c->expires = p->now + c->timeout;
 }

@@ -25,7 +25,7 @@ static __always_inline void expire(struct sweep *w, struct conn *c, __u32 slot)
 		c->expires = w->now + c->timeout;
 		return;
 	}
-	end_conn(w->table, c, slot, w->now);
+	end_conn(slot, w->now, false);
 }
 
 static long sweep_slot(__u32 i, struct sweep *w)
@@ -42,10 +42,8 @@ static long sweep_slot(__u32 i, struct sweep *w)
 		break;
 	case LIFE_DYING:
 		/* at least one jiffy has passed since: a packet is through within microseconds */
-		if (c->expires != w->now) {
-			c->life = LIFE_FREE;
+		if (c->expires != w->now && __sync_val_compare_and_swap(&c->life, LIFE_DYING, LIFE_FREE) == LIFE_DYING)
 			give_slot(slot);
-		}
 		break;
 	}
 	return 0;

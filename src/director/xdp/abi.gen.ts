@@ -7,16 +7,17 @@ export const conn = { size: 192, in: 0, inSrc: 0, inDst: 16, inSport: 32, inDpor
 export const bucket = { size: 64, entry: 0 } as const;
 export const dest = { size: 128, addr: 0, port: 16, family: 18, method: 19, weight: 20, flags: 24, active: 28, total: 32, persist: 36, upper: 40, lower: 44, hop: 48, hopIfindex: 48, hopGeneration: 52, hopDmac: 56, hopSmac: 62, mtu: 68, tunPort: 72, tunType: 74, tunFlags: 75, source: 76, service: 92, lastWeight: 96, position: 100, connFlags: 104, life: 106, of: 108, ofAddr: 108, ofPort: 124, ofProtocol: 126, ofFamily: 127 } as const;
 export const serviceKey = { size: 20, addr: 0, port: 16, protocol: 18, family: 19 } as const;
-export const service = { size: 64, id: 0, flags: 4, scheduler: 8, list: 12, count: 16, persist: 20, persistSeconds: 24, netmask: 28, laddrs: 32, laddrCount: 36, wrrStep: 40, wrrTop: 44, table: 48, tableSize: 52, fwmark: 56, spare: 60 } as const;
+export const service = { size: 64, id: 0, flags: 4, scheduler: 8, list: 12, count: 16, persist: 20, persistSeconds: 24, netmask: 28, laddrs: 32, laddrCount: 36, wrrStep: 40, wrrTop: 44, table: 48, tableSize: 52, fwmark: 56, port: 60 } as const;
 export const serviceState = { size: 16, cursor: 0, laddrTurn: 8, spare: 12 } as const;
 export const counters = { size: 64, conns: 0, inPkts: 8, outPkts: 16, inBytes: 24, outBytes: 32, spare: 40 } as const;
 export const laddr = { size: 32, addr: 0, next: 16, conflicts: 20, conns: 24, life: 28 } as const;
-export const settings = { size: 352, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, unprivilegedPort: 348 } as const;
+export const settings = { size: 360, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, markRules: 348, unprivilegedPort: 352 } as const;
 export const tableState = { size: 32, fresh: 0, sweepAt: 4, live: 8, dropCounter: 12, swept: 16, icmpStamp: 24 } as const;
 export const identity = { size: 32, layout: 0, netnsCookie: 8, capacity: 16, maxDests: 20, cpus: 24, spare: 28 } as const;
 export const limits = { size: 16, capacity: 0, bucketMask: 4, counterRow: 8, maxDests: 12 } as const;
 export const device = { size: 8, mac: 0, known: 6 } as const;
 export const notes = { size: 4096, text: 0 } as const;
+export const markRule = { size: 84, src: 0, srcMask: 16, dst: 32, dstMask: 48, mark: 64, ifindex: 68, sportFirst: 72, sportLast: 74, dportFirst: 76, dportLast: 78, protocol: 80, family: 81, spare: 82 } as const;
 export const exitReason = { "nat": 0, "nat-reply": 1, "route": 2, "tunnel": 3, "fullnat": 4, "fullnat-reply": 5, "local": 6, "bypass": 7, "icmp-related": 8, "not-ip": 9, "malformed": 10, "bad-checksum": 11, "protocol": 12, "no-service": 13, "not-scheduled": 14, "fragment-unknown": 15, "icmp": 16, "not-host": 17, "reply-slow": 18, "no-dest": 19, "no-dest-quiet": 20, "table-full": 21, "no-local-address": 22, "dest-gone": 23, "hop-unresolved": 24, "unreachable": 25, "ttl": 26, "too-big": 27, "too-big-quiet": 28, "no-room": 29, "truncated": 30, "drop-packet": 31, "nat-icmp-send": 32, "bug": 33, "reasons": 34 } as const;
 export const method = { "nat": 0, "local": 1, "tunnel": 2, "route": 3, "bypass": 4, "fullnat": 5 } as const;
 export const scheduler = { "none": 0, "rr": 1, "wrr": 2, "lc": 3, "wlc": 4, "lblc": 5, "lblcr": 6, "dh": 7, "sh": 8, "sed": 9, "nq": 10, "fo": 11, "ovf": 12, "mh": 13, "twos": 14 } as const;
@@ -31,4 +32,4 @@ export const tcpState = { "none": 0, "established": 1, "syn-sent": 2, "syn-recv"
 export const flowKind = { "packet": 0, "template": 1 } as const;
 
 /** Of all structs above: maps of another layout are not adopted. */
-export const LAYOUT = 0x7cdc7249cc1fe704n;
+export const LAYOUT = 0xc2af77ee780c5113n;

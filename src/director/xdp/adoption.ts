@@ -5,10 +5,16 @@ import * as abi from "./abi.gen.ts";
 import { methodName, readKey, schedFlagsOf, schedulerName, swap32, tunnelChecksums, tunnelTypes } from "./keys.ts";
 import type { DataPath } from "./loader.ts";
 import { addr, port, u16, u32, viewOf } from "./memory.ts";
-import { readLocalAddresses, readMembers } from "./mirror.ts";
+import { readLocalAddress, readMembers } from "./mirror.ts";
+
+/** A service's local addresses stand in records whose conns go on counting on them. */
+type AdoptedService = Snapshot["services"][number] & { readonly localRecords: readonly number[] };
+export interface Adopted extends Snapshot {
+  readonly services: readonly AdoptedService[];
+}
 
 /** What an earlier lvsd's maps say of its table. */
-export function readSnapshot(path: DataPath): Snapshot {
+export function readSnapshot(path: DataPath): Adopted {
   const notes = readNotes(path);
   return {
     services: readServices(path),
@@ -39,8 +45,8 @@ function readNotes(path: DataPath): Notes {
 
 const BATCH = 1024;
 
-function readServices(path: DataPath): Snapshot["services"] {
-  const services: Snapshot["services"][number][] = [];
+function readServices(path: DataPath): AdoptedService[] {
+  const services: AdoptedService[] = [];
   const keys = new Uint8Array(BATCH * abi.serviceKey.size);
   const values = new Uint8Array(BATCH * abi.service.size);
   for (const cursor = path.services.newCursor(); !cursor.done; ) {
@@ -50,7 +56,7 @@ function readServices(path: DataPath): Snapshot["services"] {
   return services.sort((a, b) => a.id - b.id);
 }
 
-function readService(path: DataPath, keys: Uint8Array, values: Uint8Array, i: number): Snapshot["services"][number] {
+function readService(path: DataPath, keys: Uint8Array, values: Uint8Array, i: number): AdoptedService {
   const view = viewOf(values);
   const at = i * abi.service.size;
   const key = readKey(keys, viewOf(keys), i * abi.serviceKey.size);
@@ -67,12 +73,13 @@ function readService(path: DataPath, keys: Uint8Array, values: Uint8Array, i: nu
     pe: "",
   };
   const members = readMembers(path, u32(view, at + abi.service.list), u32(view, at + abi.service.count));
-  const pool = readLocalAddresses(path, u32(view, at + abi.service.laddrs), u32(view, at + abi.service.laddrCount));
+  const pool = readMembers(path, u32(view, at + abi.service.laddrs), u32(view, at + abi.service.laddrCount));
   return {
     id: u32(view, at + abi.service.id),
     spec,
     dests: members.map((id) => ({ id, ...readDest(path, id) })),
-    localAddresses: pool.map(({ addr }) => addr),
+    localAddresses: pool.map((record) => readLocalAddress(path, record).addr),
+    localRecords: pool,
   };
 }
 

@@ -2,17 +2,21 @@ import { existsSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import { linkInfo, openPinned, pin } from "../../platform/bpf.ts";
-import { attachXdp, detachLink, updateLink, type XdpMode } from "../../platform/bpf-link.ts";
+import { attachTc, attachXdp, detachLink, detachTc, queryTc, updateLink, type XdpMode } from "../../platform/bpf-link.ts";
 import { closeFd } from "../../platform/process.ts";
 import type { Attachment } from "../status.ts";
 
-/** Our program on interfaces, by links that are pinned and so outlive the daemon. */
+/**
+ * Our program on interfaces. On XDP by links, which are pinned and so outlive the daemon; on tc by filters, which stay by
+ * themselves.
+ */
 
-interface Held {
-  readonly attachment: Attachment;
-  readonly linkFd: number;
-  readonly pinPath: string | undefined;
-}
+type Held =
+  | { readonly attachment: Attachment & { hook: "xdp" }; readonly linkFd: number; readonly pinPath: string | undefined }
+  | { readonly attachment: Attachment & { hook: "tc" } };
+
+/** Our filter's place among others of clsact ingress: early, and recognizable. */
+const SLOT = { handle: 0x1b5, priority: 1 } as const;
 
 export class Attachments {
   readonly #held: Held[] = [];
@@ -39,10 +43,25 @@ export class Attachments {
     return this.#hold({ interface: name, ifindex, hook: "xdp", mode: actual, adopted: false }, linkFd, pinPath);
   }
 
-  /** Links of interfaces that are not wanted any more. */
-  dropOthers(): void {
+  attachTc(name: string, ifindex: number, program: number): Attachment {
+    const adopted = queryTc(ifindex, "ingress", SLOT) !== undefined;
+    attachTc(ifindex, "ingress", program, SLOT);
+    const attachment = { interface: name, ifindex, hook: "tc", mode: "tc", adopted } as const;
+    this.#held.push({ attachment });
+    return attachment;
+  }
+
+  /**
+   * What an earlier lvsd left on interfaces that are not wanted any more, or on the other hook of one that is.
+   * @param all interfaces there are
+   */
+  dropOthers(all: Iterable<number>): void {
+    const tc = new Set(
+      this.#held.filter(({ attachment }) => attachment.hook === "tc").map(({ attachment }) => attachment.ifindex),
+    );
+    for (const ifindex of all) if (!tc.has(ifindex)) detachTc(ifindex, "ingress", SLOT);
     if (this.#directory === undefined || !existsSync(this.#directory)) return;
-    const kept = new Set(this.#held.map(({ pinPath }) => pinPath));
+    const kept = new Set(this.#held.map((held) => ("pinPath" in held ? held.pinPath : undefined)));
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       if (name.startsWith("link-") && !kept.has(path)) unlinkSync(path);
@@ -51,17 +70,21 @@ export class Attachments {
 
   /** Takes the program off all interfaces. */
   detach(): void {
-    for (const { linkFd, pinPath } of this.#held) {
-      detachLink(linkFd);
-      if (pinPath !== undefined && existsSync(pinPath)) unlinkSync(pinPath);
+    for (const held of this.#held) {
+      if ("linkFd" in held) {
+        detachLink(held.linkFd);
+        if (held.pinPath !== undefined && existsSync(held.pinPath)) unlinkSync(held.pinPath);
+      } else {
+        detachTc(held.attachment.ifindex, "ingress", SLOT);
+      }
     }
   }
 
   close(): void {
-    for (const { linkFd } of this.#held.splice(0)) closeFd(linkFd);
+    for (const held of this.#held.splice(0)) if ("linkFd" in held) closeFd(held.linkFd);
   }
 
-  #hold(attachment: Attachment, linkFd: number, pinPath: string | undefined): Attachment {
+  #hold(attachment: Attachment & { hook: "xdp" }, linkFd: number, pinPath: string | undefined): Attachment {
     this.#held.push({ attachment, linkFd, pinPath });
     return attachment;
   }

@@ -24,15 +24,15 @@ export interface Sizes {
 
 /** Maps that must live on for forwarding to live on. `.rodata` belongs to the program. */
 const MAPS = [
-  "identity", "settings", "table_state", "conns", "buckets", "free_slots", "services", "service_states", "dests", "members",
-  "laddrs", "counters", "exits", "interfaces", "fragments", "sweep_timers", "notes",
+  ...(["identity", "settings", "table_state", "conns", "buckets", "free_slots", "services", "service_states", "dests"] as const),
+  ...(["members", "laddrs", "marks", "counters", "exits", "interfaces", "fragments", "sweep_timers", "notes"] as const),
 ] as const; // biome-ignore format: one list
 type MapName = (typeof MAPS)[number];
 
 /** Those the daemon sees as memory. */
 const MAPPED = [
-  "identity", "settings", "table_state", "conns", "service_states", "dests", "members", "laddrs", "counters", "exits",
-  "interfaces", "notes",
+  ...(["identity", "settings", "table_state", "conns", "service_states", "dests", "members", "laddrs", "marks"] as const),
+  ...(["counters", "exits", "interfaces", "notes"] as const),
 ] as const; // biome-ignore format: one list
 type Mapped = (typeof MAPPED)[number];
 
@@ -57,6 +57,8 @@ export interface DataPath {
   /** The maps were there already. */
   readonly adopted: boolean;
   program(name: Program): number;
+  /** The program for the tc hook, loaded when first asked for. */
+  tcProgram(): number;
   /** One whole round of expiry, now. */
   sweep(): void;
   /** Jiffies of the data path's clock, low 32 bits. */
@@ -66,13 +68,12 @@ export interface DataPath {
   close(): void;
 }
 
-/** The compiled object: beside bin/ when bundled, in build/ of the checkout otherwise. */
-export function objectPath(): string {
-  const near = ["../build/lvs.bpf.o", "../lib/lvs.bpf.o", "../../../build/lvs.bpf.o"].map((p) =>
-    fileURLToPath(new URL(p, import.meta.url)),
-  );
+/** A compiled object: beside bin/ when bundled, in build/ of the checkout otherwise. */
+export function objectPath(name: string): string {
+  const places = ["../build/", "../lib/", "../../../build/"];
+  const near = places.map((directory) => fileURLToPath(new URL(directory + name, import.meta.url)));
   const found = near.find((path) => existsSync(path));
-  if (found === undefined) throw new Fault("load data path", "ENOENT", `no lvs.bpf.o in ${near.join(", ")}: run make build`);
+  if (found === undefined) throw new Fault("load data path", "ENOENT", `no ${near.join(", no ")}: run make build`);
   return found;
 }
 
@@ -84,7 +85,7 @@ export function loadDataPath(wanted: Sizes, directory: string | undefined): Data
   const pinned = directory === undefined ? undefined : openPinnedMaps(directory);
   const cpus = possibleCpus();
   const sizes = pinned === undefined ? roundSizes(wanted) : sizesOf(pinned);
-  const object = BpfObject.open(objectPath(), { name: "lvs" });
+  const object = BpfObject.open(objectPath("lvs.bpf.o"), { name: "lvs" });
   try {
     prepare(object, sizes, cpus);
     if (pinned !== undefined) for (const name of MAPS) object.reuseMap(name, pinned[name].fd);
@@ -116,6 +117,7 @@ function open(
   const run = (name: Program) => testRun(programs[name], { data: new Uint8Array(64) }).retval;
   run("sweep_start");
   let isOpen = true;
+  let tc: number | undefined;
   return {
     memory,
     services: maps.services,
@@ -124,6 +126,7 @@ function open(
     hz,
     adopted,
     program: (name) => programs[name],
+    tcProgram: () => (tc ??= loadTc(maps, sizes, cpus)),
     sweep: () => void run("sweep_all"),
     now: () => (run("read_clock") + u32(memory.settings.view, abi.settings.clockOffset)) >>> 0,
     unpin: () => {
@@ -135,9 +138,25 @@ function open(
       for (const region of Object.values(memory)) region.close();
       for (const map of Object.values(maps)) map.close();
       for (const fd of Object.values(programs)) closeFd(fd);
+      if (tc !== undefined) closeFd(tc);
     },
   };
 }
+
+/** The same stages for the tc hook, on the same maps. */
+function loadTc(maps: Record<MapName, BpfMap>, sizes: Sizes, cpus: number): number {
+  const object = BpfObject.open(objectPath("lvs_tc.bpf.o"), { name: "lvs_tc" });
+  try {
+    prepare(object, sizes, cpus);
+    for (const { name } of object.maps()) if (isMapName(name)) object.reuseMap(name, maps[name].fd);
+    object.load();
+    return dupFd(object.programFd("lvs_tc"));
+  } finally {
+    object.close();
+  }
+}
+
+const isMapName = (name: string): name is MapName => (MAPS as readonly string[]).includes(name);
 
 const powerOfTwo = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(n, 1)));
 
@@ -149,7 +168,7 @@ const bucketsFor = (capacity: number): number => powerOfTwo((capacity * ENTRIES_
 
 function prepare(object: BpfObject, { capacity, maxServices, maxDests }: Sizes, cpus: number): void {
   const row = counterRow({ capacity, maxServices, maxDests });
-  object.setMaxEntries("conns", capacity);
+  object.setMaxEntries("conns", capacity + cpus); // one per CPU for one-packet conns
   object.setMaxEntries("free_slots", capacity);
   object.setMaxEntries("buckets", bucketsFor(capacity));
   object.setMaxEntries("services", maxServices);
@@ -229,7 +248,7 @@ function openPinnedMaps(directory: string): Record<MapName, BpfMap> | undefined 
 
 function sizesOf(maps: Record<MapName, BpfMap>): Sizes {
   return {
-    capacity: maps.conns.info.maxEntries,
+    capacity: maps.free_slots.info.maxEntries,
     maxServices: maps.services.info.maxEntries,
     maxDests: maps.dests.info.maxEntries - 1,
   };

@@ -37,9 +37,9 @@ export class Region {
 export const u16 = (view: DataView, at: number): number => view.getUint16(at, true);
 export const u32 = (view: DataView, at: number): number => view.getUint32(at, true);
 export const i32 = (view: DataView, at: number): number => view.getInt32(at, true);
-/** A 64-bit count, exact up to 2^53. */
+/** A 64-bit count, exact up to 2^53; signed, since a service's row may owe what its dests have (see Counting). */
 export const count64 = (view: DataView, at: number): number =>
-  view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
+  view.getUint32(at, true) + view.getInt32(at + 4, true) * 0x1_0000_0000;
 /** A port stands in network order. */
 export const port = (view: DataView, at: number): number => view.getUint16(at, false);
 

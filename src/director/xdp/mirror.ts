@@ -1,7 +1,8 @@
 import { familyOf, type Ip } from "../../net/ip.ts";
 import { macBytes } from "../../net/mac.ts";
 import { type Candidate, dhTable, mhTable, shTable, wrrLevel, wrrWeights } from "../../sched/index.ts";
-import { type DestSpec, familyOfService, type ServiceKey, type ServiceSpec } from "../director.ts";
+import { type DestSpec, familyOfService, type LocalAddress, type ServiceKey, type ServiceSpec } from "../director.ts";
+import { Ids } from "../ids.ts";
 import type { Change, DestRecord, ServiceRecord } from "../records.ts";
 import * as abi from "./abi.gen.ts";
 import type { Counting } from "./counting.ts";
@@ -36,7 +37,7 @@ interface Shadow {
   weight: number;
 }
 
-const LADDR_PLACES = 4096;
+const LADDR_RECORDS = 4096;
 
 /**
  * Writes the table's changes into the data path's maps. Dests are changed in place; a service is published by one update
@@ -47,7 +48,9 @@ export class Mirror {
   readonly #counting: Counting;
   readonly #resolve: (address: Ip) => Hop;
   readonly #members: Ranges;
-  readonly #laddrs = new Ranges(LADDR_PLACES);
+  readonly #locals: Ids;
+  readonly #laddrRecords = new Map<number, ReadonlyMap<Ip, number>>();
+  #retiredLocals: number[] = [];
   readonly #published = new Map<number, Published>();
   readonly #shadows = new Map<number, Shadow[]>();
   readonly #serviceKey = new Uint8Array(abi.serviceKey.size);
@@ -58,11 +61,11 @@ export class Mirror {
     this.#counting = counting;
     this.#resolve = resolve;
     this.#members = new Ranges(memberPlaces(path.sizes.maxDests));
+    this.#locals = new Ids(LADDR_RECORDS - 1, path.adopted ? usedLocals(path) : []);
   }
 
   apply(changes: readonly Change[]): void {
     this.#members.settle();
-    this.#laddrs.settle();
     const touched = new Map<number, ServiceRecord>();
     for (const change of changes) {
       const service = this.#follow(change);
@@ -73,7 +76,7 @@ export class Mirror {
   }
 
   /** What was there before this daemon: lists are written anew, dests and scheduler states stay as they are. */
-  adopt(services: Iterable<ServiceRecord>): void {
+  adopt(services: Iterable<ServiceRecord>, locals: (serviceId: number) => ReadonlyMap<Ip, number>): void {
     for (const service of services) {
       this.#shadows.set(
         service.id,
@@ -81,6 +84,7 @@ export class Mirror {
       );
       this.#counting.watchService(service.id);
       for (const dest of service.dests) this.#counting.watchDest(dest.id);
+      this.#laddrRecords.set(service.id, locals(service.id));
       this.#publish(service);
     }
   }
@@ -121,6 +125,7 @@ export class Mirror {
         this.#shadows.set(change.service.id, []);
         this.#counting.clearService(change.service.id);
         this.#counting.watchService(change.service.id);
+        this.#path.memory.service_states.clear(change.service.id);
         this.#resetScheduler(change.service, change.spec);
         return change.service;
       case "service-edited":
@@ -292,7 +297,8 @@ export class Mirror {
     const table = this.#hashTable(service);
     const list = this.#take(this.#members, dests.length, "dest lists");
     const tableAt = table.length > 0 ? this.#take(this.#members, table.length, "hash tables") : 0;
-    const laddrAt = this.#writeLocalAddresses(service, before);
+    const locals = this.#localRecords(service);
+    const laddrAt = this.#take(this.#members, locals.length, "local addresses");
     dests.forEach((dest, place) => {
       setU32(members.view, members.at(list + place), dest.id);
       setU32(destRegion.view, destRegion.at(dest.id) + abi.dest.position, place);
@@ -300,11 +306,14 @@ export class Mirror {
     table.forEach((id, place) => {
       setU32(members.view, members.at(tableAt + place), id);
     });
+    locals.forEach((record, place) => {
+      setU32(members.view, members.at(laddrAt + place), record);
+    });
     this.#update(service, { list, table: tableAt, tableLength: table.length, laddrs: laddrAt });
     if (before !== undefined) {
       this.#members.give(before.list, before.listLength);
       this.#members.give(before.table, before.tableLength);
-      if (before.laddrs !== laddrAt) this.#laddrs.give(before.laddrs, before.laddrLength);
+      this.#members.give(before.laddrs, before.laddrLength);
     }
     this.#published.set(service.id, {
       list,
@@ -312,7 +321,7 @@ export class Mirror {
       table: tableAt,
       tableLength: table.length,
       laddrs: laddrAt,
-      laddrLength: service.localAddresses.length,
+      laddrLength: Math.max(locals.length, 1),
     });
   }
 
@@ -343,6 +352,7 @@ export class Mirror {
     setU32(view, abi.service.table, at.table);
     setU32(view, abi.service.tableSize, at.tableLength);
     setU32(view, abi.service.fwmark, spec.key.fwmark ?? 0);
+    setU32(view, abi.service.port, spec.key.fwmark === undefined ? spec.key.port : 0);
     this.#path.services.update(this.#key(spec.key), value);
   }
 
@@ -352,8 +362,10 @@ export class Mirror {
     if (before !== undefined) {
       this.#members.give(before.list, before.listLength);
       this.#members.give(before.table, before.tableLength);
-      this.#laddrs.give(before.laddrs, before.laddrLength);
+      this.#members.give(before.laddrs, before.laddrLength);
     }
+    this.#retiredLocals.push(...(this.#laddrRecords.get(service.id)?.values() ?? []));
+    this.#laddrRecords.delete(service.id);
     this.#published.delete(service.id);
     this.#shadows.delete(service.id);
     this.#counting.clearService(service.id);
@@ -366,34 +378,42 @@ export class Mirror {
 
   // ---- local addresses
 
-  /** The first place of the pool. Unchanged pools stay where they are, with their counters. */
-  #writeLocalAddresses(service: ServiceRecord, before: Published | undefined): number {
-    const { localAddresses } = service;
+  /** The records of a service's pool. One stands for an address as long as it is in the pool or a conn speaks from it. */
+  #localRecords(service: ServiceRecord): readonly number[] {
+    const standing = this.#laddrRecords.get(service.id) ?? new Map<Ip, number>();
+    const records = new Map<Ip, number>();
+    for (const address of service.localAddresses) records.set(address, standing.get(address) ?? this.#newLocal(address));
+    for (const [address, record] of standing) if (!records.has(address)) this.#retiredLocals.push(record);
+    this.#laddrRecords.set(service.id, records);
+    return [...records.values()];
+  }
+
+  #newLocal(address: Ip): number {
+    this.#reclaimLocals();
+    const record = this.#locals.take();
+    if (record === undefined) throw new RangeError("the data path has no room for more local addresses");
     const { view, bytes } = this.#path.memory.laddrs;
-    const at = (place: number) => this.#path.memory.laddrs.at(place);
-    const standing = before === undefined ? [] : this.localAddresses(before.laddrs, before.laddrLength).map(({ addr }) => addr);
-    if (before !== undefined && standing.length === localAddresses.length && standing.every((a, i) => a === localAddresses[i]))
-      return before.laddrs;
-    if (localAddresses.length === 0) return 0;
-    const first = this.#take(this.#laddrs, localAddresses.length, "local addresses");
-    localAddresses.forEach((address, i) => {
-      const former = standing.indexOf(address);
-      if (former >= 0 && before !== undefined)
-        bytes.copyWithin(at(first + i), at(before.laddrs + former), at(before.laddrs + former + 1));
-      else this.#path.memory.laddrs.clear(first + i);
-      setAddr(bytes, at(first + i) + abi.laddr.addr, address);
-      setU32(view, at(first + i) + abi.laddr.life, familyOf(address) === "ipv6" ? 6 : 4);
+    const at = this.#path.memory.laddrs.at(record);
+    this.#path.memory.laddrs.clear(record);
+    setAddr(bytes, at + abi.laddr.addr, address);
+    setU32(view, at + abi.laddr.life, familyNumber(address));
+    return record;
+  }
+
+  /** Those of no pool whose last conn has gone. */
+  #reclaimLocals(): void {
+    const { view } = this.#path.memory.laddrs;
+    this.#retiredLocals = this.#retiredLocals.filter((record) => {
+      const at = this.#path.memory.laddrs.at(record);
+      if (i32(view, at + abi.laddr.conns) > 0) return true;
+      setU32(view, at + abi.laddr.life, 0);
+      this.#locals.give(record);
+      return false;
     });
-    return first;
   }
 
-  localAddressesOf(service: ServiceRecord): { addr: Ip; conflicts: number; conns: number }[] {
-    const published = this.#published.get(service.id);
-    return published === undefined ? [] : this.localAddresses(published.laddrs, published.laddrLength);
-  }
-
-  localAddresses(first: number, count: number): { addr: Ip; conflicts: number; conns: number }[] {
-    return readLocalAddresses(this.#path, first, count);
+  localAddressesOf(service: ServiceRecord): LocalAddress[] {
+    return [...(this.#laddrRecords.get(service.id)?.values() ?? [])].map((record) => readLocalAddress(this.#path, record));
   }
 }
 
@@ -402,20 +422,14 @@ export function readMembers(path: DataPath, first: number, count: number): numbe
   return Array.from({ length: count }, (_, i) => u32(view, path.memory.members.at(first + i)));
 }
 
-export function readLocalAddresses(
-  path: DataPath,
-  first: number,
-  count: number,
-): { addr: Ip; conflicts: number; conns: number }[] {
+export function readLocalAddress(path: DataPath, record: number): LocalAddress {
   const { view, bytes } = path.memory.laddrs;
-  return Array.from({ length: count }, (_, i) => {
-    const at = path.memory.laddrs.at(first + i);
-    return {
-      addr: readAddr(bytes, at + abi.laddr.addr, u32(view, at + abi.laddr.life)),
-      conflicts: u32(view, at + abi.laddr.conflicts),
-      conns: Math.max(i32(view, at + abi.laddr.conns), 0),
-    };
-  });
+  const at = path.memory.laddrs.at(record);
+  return {
+    addr: readAddr(bytes, at + abi.laddr.addr, u32(view, at + abi.laddr.life)),
+    conflicts: u32(view, at + abi.laddr.conflicts),
+    conns: Math.max(i32(view, at + abi.laddr.conns), 0),
+  };
 }
 
 function candidates(service: ServiceRecord): Candidate[] {
@@ -431,4 +445,11 @@ function candidates(service: ServiceRecord): Candidate[] {
     activeConns: 0,
     totalConns: 0,
   }));
+}
+
+/** Records that stand for an address, in a pool or not. */
+function usedLocals(path: DataPath): number[] {
+  const { view } = path.memory.laddrs;
+  const records = Array.from({ length: LADDR_RECORDS }, (_, record) => record);
+  return records.filter((record) => record > 0 && u32(view, path.memory.laddrs.at(record) + abi.laddr.life) !== 0);
 }

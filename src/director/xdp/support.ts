@@ -1,4 +1,4 @@
-import { familyOfService, type Operation } from "../director.ts";
+import type { Operation } from "../director.ts";
 import type { Problem } from "../validate.ts";
 
 /** What this data path cannot do yet, said instead of being accepted and ignored. */
@@ -6,9 +6,10 @@ import type { Problem } from "../validate.ts";
 const SCHEDULERS = new Set(["none", "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos"]);
 
 /** Settings that would be read back and change nothing. */
-const SETTINGS = new Set([
-  "secure_tcp", "sloppy_tcp", "pmtu_disc", "am_droprate", "amemthresh", "run_estimation", "lblc_expiration", "lblcr_expiration",
-]); // biome-ignore format: one list
+const SETTINGS: ReadonlySet<string> = new Set([
+  ...["secure_tcp", "sloppy_tcp", "pmtu_disc", "am_droprate", "amemthresh", "run_estimation", "drop_packet", "conn_reuse_mode"],
+  ...["expire_nodest_conn", "expire_quiescent_template"],
+]);
 
 export function refusal(operation: Operation): Problem {
   const cannot = limit(operation);
@@ -19,20 +20,15 @@ function limit(operation: Operation): string | undefined {
   switch (operation.op) {
     case "add-service":
     case "edit-service": {
-      const { key, scheduler, persistSeconds, onePacket, pe } = operation.service;
-      if (familyOfService(key) === "ipv6") return "IPv6 services";
-      if (key.fwmark !== undefined) return "fwmark services";
-      if (key.protocol === "sctp") return "SCTP services";
+      const { key, scheduler, pe } = operation.service;
+      if (key.fwmark === undefined && key.protocol === "sctp") return "SCTP services";
       if (!SCHEDULERS.has(scheduler)) return `scheduler ${scheduler}`;
-      if (persistSeconds > 0) return "persistent services";
-      if (onePacket) return "one-packet scheduling";
       return pe === "" ? undefined : `persistence engine ${pe}`;
     }
     case "add-dest":
     case "edit-dest": {
       const { dest } = operation;
-      if (dest.addr.includes(":")) return "IPv6 dests";
-      return dest.method === "tunnel" && dest.tunnel.type !== "ipip" ? `${dest.tunnel.type} tunnels` : undefined;
+      return dest.toa && dest.addr.includes(":") ? "TOA over IPv6" : undefined;
     }
     case "start-daemon":
       return "connection synchronisation";

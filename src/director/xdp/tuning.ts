@@ -51,6 +51,7 @@ export function writeSettings(
   for (const [name, field] of switches) setU32(view, field, Number(settings[name] ?? "0") === 0 ? 0 : 1);
   setU32(view, abi.settings.connReuseMode, Number(settings.conn_reuse_mode ?? "1") >>> 0);
   setU32(view, abi.settings.secureTcp, Number(settings.secure_tcp ?? "0") === 3 ? 1 : 0);
+  setU32(view, abi.settings.dropRate, Number(settings.drop_packet ?? "0") === 3 ? Number(settings.am_droprate ?? "10") : 0);
   setU32(view, abi.settings.unprivilegedPort, UNPRIVILEGED_PORT);
 
   const counts = { ftp: 0, anyPort: 0, mark: 0 };

@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { readlinkSync } from "node:fs";
+import { basename, join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Ip } from "../../net/ip.ts";
 import { type Mac, macBytes } from "../../net/mac.ts";
@@ -7,7 +8,7 @@ import { netnsInode } from "../../platform/namespace.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import type { Conn, Dest, DirectorInfo, Operation, Refusal, Service, ServiceKey, SyncDaemon, Timeouts } from "../director.ts";
 import type { DestRecord, ServiceRecord } from "../records.ts";
-import type { Attachment, ExplainQuery, Explanation, TableUse } from "../status.ts";
+import type { Attachment, ExplainQuery, Explanation, Hook, TableUse } from "../status.ts";
 import { Table } from "../table.ts";
 import * as abi from "./abi.gen.ts";
 import { readSnapshot, writeNotes } from "./adoption.ts";
@@ -168,12 +169,17 @@ export class XdpCore implements XdpDirector {
     }
   }
 
-  attach(options: Pick<XdpOptions, "xdpMode" | "log">, links: readonly Link[]): void {
-    for (const { name, ifindex } of links) {
-      const attached = this.#attachments.attachXdp(name, ifindex, this.path.program("lvs_xdp"), options.xdpMode);
-      options.log.info("attached", { interface: name, hook: attached.hook, mode: attached.mode, adopted: attached.adopted });
+  /** @param all the namespace's interfaces */
+  attach({ hook, xdpMode, log }: XdpOptions, links: readonly Link[], all: readonly Link[]): void {
+    for (const link of links) {
+      const attached =
+        chooseHook(hook, link) === "tc"
+          ? this.#attachments.attachTc(link.name, link.ifindex, this.path.tcProgram())
+          : this.#attachments.attachXdp(link.name, link.ifindex, this.path.program("lvs_xdp"), xdpMode);
+      const { mode, adopted } = attached;
+      log.info("attached", { interface: link.name, hook: attached.hook, mode, adopted });
     }
-    this.#attachments.dropOthers();
+    this.#attachments.dropOthers(all.map(({ ifindex }) => ifindex));
   }
 
   stop({ leave }: { readonly leave: boolean }): void {
@@ -195,8 +201,15 @@ export class XdpCore implements XdpDirector {
   }
 
   #adopt(): void {
-    this.#table.restore(readSnapshot(this.path));
-    this.#mirror.adopt(this.#table.services());
+    const snapshot = readSnapshot(this.path);
+    this.#table.restore(snapshot);
+    const records = new Map(
+      snapshot.services.map(({ id, localAddresses, localRecords }) => [
+        id,
+        new Map(localAddresses.map((address, i) => [address, localRecords[i] ?? 0])),
+      ]),
+    );
+    this.#mirror.adopt(this.#table.services(), (id) => records.get(id) ?? new Map<Ip, number>());
     this.#hops.want(this.#destAddresses());
     this.refreshHops();
   }
@@ -267,7 +280,7 @@ export const openXdpDirector: OpenXdpDirector = async (options) => {
     const links = options.interfaces.map((name) => findLink(name, [...watcher.hops.links()]));
     core = openCore(options, watcher);
     core.writeDevices(devices(watcher.hops.links()));
-    core.attach(options, links);
+    core.attach(options, links, [...watcher.hops.links()]);
     return core;
   } catch (error) {
     if (core !== undefined) core.stop({ leave: core.path.adopted });
@@ -292,6 +305,23 @@ function openCore(options: XdpOptions, watcher: HopWatcher): XdpCore {
     if (!path.adopted) path.unpin();
     path.close();
     throw error;
+  }
+}
+
+/**
+ * XDP wins on hardware. On virtual links packets are GSO buffers with unfinished checksums, which tc forwards as they are
+ * and XDP would need to have taken apart beforehand.
+ */
+function chooseHook(hook: XdpOptions["hook"], link: Link): Hook {
+  if (hook !== "auto") return hook;
+  return link.kind !== "" || driverOf(link.name) === "virtio_net" ? "tc" : "xdp";
+}
+
+function driverOf(name: string): string {
+  try {
+    return basename(readlinkSync(`/sys/class/net/${name}/device/driver`));
+  } catch {
+    return ""; // it has none
   }
 }
 
