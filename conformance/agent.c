@@ -10,10 +10,12 @@
  *
  * A plan is lines of words separated by tabs. Answers are lines; the first word of each says what it is:
  *   N                         make the namespaces; /proc/self/fd/100 is the client's, 101 the real servers'
- *   O side if                 raise the link and open the frame socket of side c or r     (no answer)
+ *   O side if [gro]           raise the link and open the frame socket of side c or r; with gro it receives by NAPI,
+ *                             which frames that XDP redirects need                        (no answer)
  *   K if...                   switch off checksum and segmentation offload                (no answer)
- *   Q ms hex                  how long the wire must be silent before a step is over, and the marker: a frame the
- *                             director forwards from c to r, sent after the others to see them through  (no answer)
+ *   Q ms ms hex               how long the wire must be silent before a step is over; how long to wait when nothing came
+ *                             out at all; and the marker: a frame the director forwards from c to r, sent after the
+ *                             others to see them through                                  (no answer)
  *   I hex                     standard input of the next command                          (no answer)
  *   X ms word...              run a command, at most so long       o <hex of output>, x <exit code>
  *   G ms word...              run a command until it exits with 0  x 0, or x <last exit code>
@@ -51,11 +53,12 @@
 #define MAX_WORDS 4096
 #define MAX_FRAME 65536
 #define MAX_CHILDREN 16
+#define SLOW_AT_ONCE 5
 
 static FILE *answer;
 static int sockets[2] = { -1, -1 };
 static const char *SIDES = "cr";
-static int quiet_ms;
+static int quiet_ms, patience_ms;
 static unsigned char marker[128];
 static size_t marker_length;
 static unsigned char *input;
@@ -148,6 +151,15 @@ static void raise_link(int fd, const char *name)
 		die(name);
 }
 
+static void set_offload(int fd, const char *name, unsigned int command, unsigned int on)
+{
+	struct ethtool_value value = { .cmd = command, .data = on };
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+	ioctl(fd, SIOCETHTOOL, &request);
+}
+
 static void open_side(char **word)
 {
 	int side = side_of(word[1]);
@@ -161,6 +173,8 @@ static void open_side(char **word)
 	if (fd < 0)
 		die("packet socket");
 	raise_link(fd, word[2]);
+	if (word[3])
+		set_offload(fd, word[2], ETHTOOL_SGRO, 1);
 	strncpy(request.ifr_name, word[2], IFNAMSIZ - 1);
 	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
 		die(word[2]);
@@ -174,23 +188,14 @@ static void open_side(char **word)
 		die("setns back");
 }
 
-static void switch_off(int fd, const char *name, unsigned int command)
-{
-	struct ethtool_value value = { .cmd = command, .data = 0 };
-	struct ifreq request = { .ifr_data = (void *)&value };
-
-	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-	ioctl(fd, SIOCETHTOOL, &request);
-}
-
 static void no_offload(char **names)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	for (; *names; names++) {
-		switch_off(fd, *names, ETHTOOL_STSO);
-		switch_off(fd, *names, ETHTOOL_SGSO);
-		switch_off(fd, *names, ETHTOOL_STXCSUM);
+		set_offload(fd, *names, ETHTOOL_STSO, 0);
+		set_offload(fd, *names, ETHTOOL_SGSO, 0);
+		set_offload(fd, *names, ETHTOOL_STXCSUM, 0);
 	}
 	close(fd);
 }
@@ -239,19 +244,21 @@ static int empty_socket(int side, void (*note)(int side, const unsigned char *fr
  * Notes every frame that came out. Packets are handled in the order they were sent, so what a frame causes is out when
  * the marker sent after it is (the processor may have put either off, so there is no counting on time alone).
  */
-static void drain(void (*note)(int side, const unsigned char *frame, size_t length), int quiet)
+static void drain(void (*note)(int side, const unsigned char *frame, size_t length), int quiet, int patience)
 {
 	struct pollfd ready[2] = { { sockets[0], POLLIN, 0 }, { sockets[1], POLLIN, 0 } };
 	long deadline = now_ms() + MARKER_MS;
-	int seen = marker_length == 0;
+	int seen = marker_length == 0, silence;
 
+	noted = 0;
 	if (!seen && send(sockets[0], marker, marker_length, 0) < 0)
 		fprintf(answer, "! marker: %s\n", strerror(errno));
 	do {
 		empty_socket(0, note);
 		if (empty_socket(1, note))
 			seen = 1;
-	} while ((!seen && now_ms() < deadline && poll(ready, 2, 20) >= 0) || (quiet > 0 && poll(ready, 2, quiet) > 0));
+		silence = noted ? quiet : patience;
+	} while ((!seen && now_ms() < deadline && poll(ready, 2, 20) >= 0) || (silence > 0 && poll(ready, 2, silence) > 0));
 	empty_socket(0, note);
 	if (!seen)
 		fputs("! the marker was lost\n", answer);
@@ -259,6 +266,7 @@ static void drain(void (*note)(int side, const unsigned char *frame, size_t leng
 
 static void note_frame(int side, const unsigned char *frame, size_t length)
 {
+	noted = 1;
 	fprintf(answer, "f %c ", SIDES[side]);
 	put_hex(frame, length);
 	putc('\n', answer);
@@ -284,7 +292,7 @@ static void send_frames(char **word)
 {
 	for (int i = 2; word[i]; i++)
 		send_one(side_of(word[1]), word[i]);
-	drain(note_frame, quiet_ms);
+	drain(note_frame, quiet_ms, patience_ms);
 }
 
 /* A new flow's first packet makes one frame come out; only when none is there yet, the marker tells whether one will be. */
@@ -295,7 +303,7 @@ static void send_pick(char **word)
 	noted = 0;
 	empty_socket(1, note_pick);
 	if (!noted)
-		drain(note_pick, 0);
+		drain(note_pick, 0, patience_ms);
 	putc('\n', answer);
 }
 
@@ -440,7 +448,8 @@ static void obey(char **word, int count)
 	case 'K': no_offload(word + 1); break;
 	case 'Q':
 		quiet_ms = atoi(word[1]);
-		marker_length = get_hex(word[2], marker);
+		patience_ms = atoi(word[2]);
+		marker_length = get_hex(word[3], marker);
 		break;
 	case 'I':
 		input = malloc(count > 1 ? strlen(word[1]) / 2 + 1 : 1);
@@ -456,7 +465,7 @@ static void obey(char **word, int count)
 	case 'R': read_file(word); break;
 	case 'S': send_frames(word); break;
 	case 'P': send_pick(word); break;
-	case 'M': sleep_ms(atol(word[1])); drain(note_frame, quiet_ms); break;
+	case 'M': sleep_ms(atol(word[1])); drain(note_frame, quiet_ms, 0); break;
 	case '=': fprintf(answer, "= %s\n", word[1]); break;
 	default: fprintf(answer, "! unknown word %s\n", word[0]);
 	}
@@ -509,30 +518,38 @@ static pid_t carry_out_apart(const char *dir, const char *name)
 	_exit(0);
 }
 
-static void batch(const char *dir)
+/* Carries out the plans of one pace, `at_once` at a time. */
+static void batch_of(const char *dir, const char *pace, int at_once)
 {
-	char path[512], pace[16], name[64];
-	FILE *index;
-	int slow = 0;
+	char path[512], its_pace[16], name[64];
+	int running = 0;
 
 	snprintf(path, sizeof(path), "%s/index", dir);
-	for (int turn = 0; turn < 2; turn++) {
-		index = fopen(path, "re");
-		if (!index)
-			die(path);
-		while (fscanf(index, "%15s %63s", pace, name) == 2) {
-			if ((pace[0] == 's') != (turn == 0))
-				continue;
-			pid_t pid = carry_out_apart(dir, name);
-			if (turn == 0)
-				slow++;
-			else
-				waitpid(pid, NULL, 0);
-		}
-		fclose(index);
+	FILE *index = fopen(path, "re");
+	if (!index)
+		die(path);
+	while (fscanf(index, "%15s %63s", its_pace, name) == 2) {
+		if (strcmp(its_pace, pace))
+			continue;
+		if (running == at_once && wait(NULL) > 0)
+			running--;
+		carry_out_apart(dir, name);
+		running++;
 	}
-	while (slow > 0 && wait(NULL) > 0)
+	while (wait(NULL) > 0)
 		;
+	fclose(index);
+}
+
+/* Slow cases wait most of the time: a few of them run beside each other, and beside the fast ones. */
+static void batch(const char *dir)
+{
+	pid_t beside = fork();
+
+	batch_of(dir, beside ? "fast" : "slow", beside ? 1 : SLOW_AT_ONCE);
+	if (!beside)
+		_exit(0);
+	waitpid(beside, NULL, 0);
 }
 
 int main(int argc, char **argv)

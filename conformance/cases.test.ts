@@ -3,7 +3,7 @@ import { type Case, parseCase } from "./case.ts";
 import { type Difference, wanted } from "./differences.ts";
 import { fuzzSteps } from "./fuzz.ts";
 import { outcomeOf, planOf } from "./plan.ts";
-import { printResults, resultOf, unmetExpectations } from "./report.ts";
+import { printResults, resultOf, unmetExpectations, unneeded } from "./report.ts";
 import type { Outcome } from "./side.ts";
 import { compare, formatTranscript, isSameLine, parseTranscript, sortConns } from "./transcript.ts";
 import { kernelDialect } from "./uml.ts";
@@ -102,6 +102,11 @@ describe("the list of wanted differences", () => {
   it("covers nothing else", () => {
     expect(resultOf(c, transcript(["size=4096"]), transcript(["size=none"]), list).mismatches).toHaveLength(1);
     expect(wanted(list, "8-x/y", { step: "", kernel: "size=4096", ours: "size=1" })).toBeUndefined();
+  });
+
+  it("tells of entries that nothing needs any more", () => {
+    expect(unneeded(list, [resultOf(c, transcript(["size=4096"]), transcript(["size=1"]), list)])).toEqual([]);
+    expect(unneeded(list, [resultOf(c, transcript(["size=4096"]), transcript(["size=4096"]), list)])).toEqual(list);
   });
 
   it("makes the table say agreed, while an uncovered mismatch makes the run fail and shows both sides", () => {

@@ -229,7 +229,7 @@ function sctp(spec: PacketSpec): Uint8Array {
   return bytes;
 }
 
-/** Its first word is type/code; `field=` (or `mtu=`) fills the second 32 bits; `quote=` cuts the packet inside. */
+/** `csum=plain` leaves the pseudo header out of an ICMPv6 checksum. The first word is type/code; `field=` (or `mtu=`) fills the second 32 bits; `quote=` cuts the packet inside. */
 function icmp(spec: PacketSpec): { protocol: number; bytes: Uint8Array } {
   const v6 = spec.src.length === 16;
   const [type, code] = (spec.words[0] ?? "").split("/").map(Number);
@@ -239,9 +239,9 @@ function icmp(spec: PacketSpec): { protocol: number; bytes: Uint8Array } {
   put32(head, 4, number(spec, "field", number(spec, "mtu", 0)));
   const quoted = spec.inside === undefined ? payload(spec) : craft(spec.inside)[0]!.slice(0, number(spec, "quote", 65535));
   const bytes = concat(head, quoted);
-  if (v6) return { protocol: 58, bytes: withChecksum(spec, bytes, 58, 2) };
+  if (v6 && spec.options.get("csum") !== "plain") return { protocol: 58, bytes: withChecksum(spec, bytes, 58, 2) };
   put16(bytes, 2, checksum(bytes) ^ (spec.options.get("csum") === "bad" ? 0x5555 : 0));
-  return { protocol: 1, bytes };
+  return { protocol: v6 ? 58 : 1, bytes };
 }
 
 const innerProtocol = (spec: PacketSpec): number => (spec.inside?.src.length === 16 ? 41 : 4);

@@ -21,17 +21,19 @@ export type Hook = "xdp" | "tc";
 
 export function lvsdDialect(hook: Hook): Dialect {
   return {
+    links: hook === "xdp" ? ["gro"] : [],
     ready: [
       line("B", bin("lvsd"), "--interface", "dc", "--interface", "dr", "--hook", hook),
       line("G", START_MS, bin("ipvsadm"), "-Ln"),
     ],
     ipvsadm: bin("ipvsadm"),
-    quiet: 5,
+    quiet: 3,
+    patience: 40,
     writeSetting: (name, value) =>
       name.includes(".")
         ? line("W", `/proc/sys/net/${name.replaceAll(".", "/")}`, value)
         : line("X", 10_000, bin("lvsctl"), "set", name, value),
-    readSetting: (name) => line("X", 10_000, bin("lvsctl"), "get", name),
+    readSetting: () => line("X", 10_000, bin("lvsctl"), "settings", "--json"),
     mark: (mark, port) => [line("X", 10_000, bin("lvsctl"), "mark", "add", String(mark), "--dport", String(port))],
   };
 }

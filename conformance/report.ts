@@ -76,6 +76,12 @@ function printTrouble(r: Result, print: (text: string) => void): void {
   if (r.mismatches.length > SHOWN) print(`    … and ${r.mismatches.length - SHOWN} more`);
 }
 
+/** Entries of the list that no result needed: once all cases ran, they say something untrue. */
+export function unneeded(list: readonly Difference[], results: readonly Result[]): Difference[] {
+  const needed = new Set(results.flatMap((r) => r.wanted));
+  return list.filter((d) => !needed.has(d));
+}
+
 /** `expect` lines that were not met: where a statement in a case is not what happened. */
 export function unmetExpectations(outcomes: readonly Outcome[]): string[] {
   return outcomes.flatMap((o) =>

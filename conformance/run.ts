@@ -6,7 +6,7 @@ import { HERE } from "./agent.ts";
 import { type Case, parseCase } from "./case.ts";
 import { DIFFERENCES, type Difference } from "./differences.ts";
 import { type Hook, LvsdSide } from "./lvsd.ts";
-import { printResults, type Result, resultOf, unmetExpectations } from "./report.ts";
+import { printResults, type Result, resultOf, unmetExpectations, unneeded } from "./report.ts";
 import type { Outcome, Side } from "./side.ts";
 import { formatTranscript, parseTranscript } from "./transcript.ts";
 import { KernelSide } from "./uml.ts";
@@ -63,6 +63,8 @@ interface Options {
   readonly side: string;
   readonly hook: Hook;
   readonly record: boolean;
+  /** No filter was given. */
+  readonly all: boolean;
 }
 
 async function runCases(options: Options, cases: readonly Case[]): Promise<number> {
@@ -73,7 +75,10 @@ async function runCases(options: Options, cases: readonly Case[]): Promise<numbe
   const ours = options.side === "kernel" ? kernel : await runOn(new LvsdSide(options.hook), cases);
   const list: readonly Difference[] = options.side === "kernel" ? [] : DIFFERENCES;
   const results: Result[] = cases.map((c, i) => resultOf(c, theirs[i]!, ours[i]!, list));
-  return printResults(results, console.log) ? 0 : 1;
+  const agreed = printResults(results, console.log);
+  const stale = options.all ? unneeded(list, results) : [];
+  for (const d of stale) console.log(`a wanted difference is no more: ${d.cases}: ${d.reason}`);
+  return agreed && stale.length === 0 ? 0 : 1;
 }
 
 /** Returns the exit code: 0 agreed, 1 different, 2 could not be run. */
@@ -93,7 +98,11 @@ export async function main(args: readonly string[]): Promise<number> {
       throw new Error(`--side ${values.side}: expected kernel, lvsd or both`);
     if (!["xdp", "tc"].includes(values.hook)) throw new Error(`--hook ${values.hook}: expected xdp or tc`);
     const cases = readCases(positionals);
-    if (!values.list) return await runCases({ side: values.side, hook: values.hook as Hook, record: values.record }, cases);
+    if (!values.list)
+      return await runCases(
+        { side: values.side, hook: values.hook as Hook, record: values.record, all: positionals.length === 0 },
+        cases,
+      );
     for (const c of cases) console.log(`${c.name}: ${c.about}`);
     return 0;
   } catch (error) {

@@ -152,11 +152,22 @@ function sysctlStep(assignment: string, text: string): Step {
     text,
     plan: (dialect) => [at < 0 ? dialect.readSetting(name) : dialect.writeSetting(name, assignment.slice(at + 1))],
     read(a, memory) {
-      const value = at < 0 ? [a.output.trim().replace(/\s+/g, " ")] : [];
-      const code = a.code === 0 ? [] : [`refused${a.code === 22 ? " EINVAL" : ` ${a.code}`}`];
-      return remember(memory, [...readProblems(a), ...value, ...code], a.code);
+      const value = at < 0 && a.code === 0 ? [settingIn(a.output, name)] : [];
+      return remember(memory, [...readProblems(a), ...value, ...refusalOf(a)], a.code);
     },
   };
+}
+
+/** A file of one setting, or a JSON object of all. */
+function settingIn(output: string, name: string): string {
+  const text = output.startsWith("{") ? String((JSON.parse(output) as Record<string, unknown>)[name]) : output;
+  return text.trim().replace(/\s+/g, " ");
+}
+
+/** The agent's errno of a write, or a command that failed and said why. */
+function refusalOf(a: Answers): string[] {
+  if (a.code === 0) return [];
+  return [a.code === 22 || a.output.includes("EINVAL") ? "refused EINVAL" : `refused ${a.code} ${a.output.trim()}`.trim()];
 }
 
 /** Any command in the director's namespace, to change its routes and links. */

@@ -25,9 +25,11 @@ const modules = [
 ];
 
 export const kernelDialect: Dialect = {
+  links: [],
   ready: [],
   ipvsadm: "ipvsadm",
   quiet: 0, // one processor, and a frame sent is forwarded before send(2) returns
+  patience: 0,
   writeSetting: (name, value) => line("W", settingPath(name), value),
   readSetting: (name) => line("R", settingPath(name)),
   mark: (mark, port, first) => [
