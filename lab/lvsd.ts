@@ -29,7 +29,9 @@ export async function startLvsd(host: Host, options: LvsdOptions = {}): Promise<
   const running = host.spawn([`${ROOT}bin/lvsd`, ...flags, ...(options.arguments ?? [])]);
   const isReady = async (): Promise<boolean> => {
     if (!running.isRunning) throw new Fault(running.title, "EXIT", running.stderr.trim());
-    return (await ipvsadm(host, "-Ln")).code === 0;
+    const { code, stderr } = await ipvsadm(host, "-Ln");
+    if (code === 127) throw new Fault("start lvsd", "ENOENT", stderr.trim()); // nobody can ask it
+    return code === 0;
   };
   await until("lvsd", isReady, START_TIMEOUT).catch((cause: unknown) => {
     throw new Fault("start lvsd", "EIO", running.stderr.trim() || "it said nothing", cause);

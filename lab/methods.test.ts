@@ -56,7 +56,7 @@ for (const method of Object.values<Method>(methods)) {
 
 describe.skipIf(reason !== undefined)(`a captured request (${reason ?? "here"})`, () => {
   test("arrives under DR as the client sent it, with one hop less to live", async () => {
-    const { before, after } = await capture(methods.dr, "router", "front", "front", "host 10.2.0.100");
+    const { before, after } = await capture(methods.dr, "router", "front", "front", "tcp and dst host 10.2.0.100");
     expect(before.length).toBeGreaterThan(4);
     expect(after.map((frame) => packet(frame))).toEqual(before.map((frame) => oneHopLess(packet(frame))));
     expect(after[0]?.macDestination).not.toBe(before[0]?.macDestination);
