@@ -1,4 +1,4 @@
-import { type Family, ipFromBytes } from "../../net/ip.ts";
+import { type Family, type Ip, ipBytes, ipFromBytes } from "../../net/ip.ts";
 import { checksumOf, pseudoSum, sumOf } from "../../wire/checksum.ts";
 import { ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../wire/eth.ts";
 import { ICMP, ICMP_HEADER, ICMPV6 } from "../../wire/icmp.ts";
@@ -26,23 +26,31 @@ const kinds: Readonly<Record<Complaint, { readonly ipv4: readonly [number, numbe
 const ERROR_MAX = { ipv4: 576, ipv6: 1280 };
 
 /** Tell the sender, unless the rate limit or the packet itself forbids it. */
-export function refuse(plane: Plane, packet: Packet, complaint: Complaint, told: Reason, quiet: Reason, mtu = 0): Outcome {
+export function refuse(
+  plane: Plane,
+  packet: Packet,
+  complaint: Complaint,
+  told: Reason,
+  quiet: Reason,
+  mtu = 0,
+  from?: Ip,
+): Outcome {
   if (packet.fragment === "later" || (complaint !== "too-big" && !maySendIcmp(plane))) return drop(quiet);
-  return { verdict: "tx", reason: told, frame: errorAbout(packet, complaint, mtu, plane.random) };
+  return { verdict: "tx", reason: told, frame: errorAbout(packet, complaint, mtu, plane.random, from) };
 }
 
-function errorAbout(packet: Packet, complaint: Complaint, mtu: number, random: () => number): Uint8Array {
+function errorAbout(packet: Packet, complaint: Complaint, mtu: number, random: () => number, from?: Ip): Uint8Array {
   const { family } = packet;
   const [type, code] = kinds[complaint][family];
   packet.setIp(
     family === "ipv4" ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6,
-    errorPacket(family, type, code, mtu, packet.ipBytes(), random),
+    errorPacket(family, type, code, mtu, packet.ipBytes(), random, from),
   );
   swapMacs(packet.frame);
   return packet.frame;
 }
 
-/** An IP packet with an ICMP error about `about`, from whom that was for to whom it came from. */
+/** An IP packet with an ICMP error about `about`, for whom that came from. @param from else from whom that was for */
 export function errorPacket(
   family: Family,
   type: number,
@@ -50,29 +58,30 @@ export function errorPacket(
   mtu: number,
   about: Uint8Array,
   random: () => number,
+  from?: Ip,
 ): Uint8Array {
   const header = family === "ipv4" ? IPV4_HEADER : IPV6_HEADER;
   const quote = about.subarray(0, ERROR_MAX[family] - header - ICMP_HEADER);
+  const [at, size] = family === "ipv4" ? [12, 4] : [8, 16];
+  const client = quote.slice(at, at + size);
+  const service = from === undefined ? quote.slice(at + size, at + 2 * size) : ipBytes(from);
   const bytes = new Uint8Array(header + ICMP_HEADER + quote.length);
   const view = new DataView(bytes.buffer);
   bytes.set(quote, header + ICMP_HEADER);
   view.setUint8(header, type);
   view.setUint8(header + 1, code);
   view.setUint32(header + 4, family === "ipv4" ? mtu & 0xffff : mtu);
+  bytes.set(service, at);
+  bytes.set(client, at + size);
   const length = bytes.length - header;
   if (family === "ipv4") {
     view.setUint16(header + 2, checksumOf(sumOf(view, header, length)));
     writeIpv4(view, (quote[1]! & 0x1e) | 0xc0, Math.floor(random() * 65536));
-    bytes.set(quote.subarray(16, 20), 12);
-    bytes.set(quote.subarray(12, 16), 16);
     view.setUint16(10, checksumOf(sumOf(view, 0, IPV4_HEADER)));
   } else {
-    const [client, service] = [quote.slice(8, 24), quote.slice(24, 40)];
     const pseudo = pseudoSum(ipFromBytes(service), ipFromBytes(client), PROTOCOL.icmpv6, length);
     view.setUint16(header + 2, checksumOf(sumOf(view, header, length) + pseudo));
     writeIpv6(view, length);
-    bytes.set(service, 8);
-    bytes.set(client, 24);
   }
   return bytes;
 }

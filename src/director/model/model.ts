@@ -1,4 +1,4 @@
-import { anyOf, type Family } from "../../net/ip.ts";
+import { anyOf, type Family, type Ip } from "../../net/ip.ts";
 import { PROTOCOL } from "../../wire/ipv4.ts";
 import {
   type Conn as ConnView,
@@ -40,6 +40,10 @@ export interface ModelOptions {
   readonly maxDests?: number;
   /** Uniform in 0 <= r < 1; for twos, drop_entry and IP ids. */
   readonly random?: () => number;
+  /** May a dest have this address? */
+  readonly isUnicast?: (address: Ip) => boolean;
+  /** ICMP errors a second at most, as net.ipv4.icmp_msgs_per_sec. */
+  readonly icmpPerSecond?: number;
   /** For the automatic modes of the defences. */
   readonly availablePages?: AvailablePages;
 }
@@ -72,7 +76,7 @@ export class Model implements Director {
   constructor(options: ModelOptions) {
     const { world, capacity = 1 << 20, maxServices = 1 << 16, maxDests = 1 << 20, random = Math.random } = options;
     this.#availablePages = options.availablePages ?? (() => Number.POSITIVE_INFINITY);
-    this.#table = new Table({ maxServices, maxDests, refuse });
+    this.#table = new Table({ maxServices, maxDests, refuse, ...(options.isUnicast && { isUnicast: options.isUnicast }) });
     this.#plane = {
       ...{
         world,
@@ -84,7 +88,13 @@ export class Model implements Director {
       },
       services: new Services((scheduler) => Number(this.#table.setting(`${scheduler}_expiration`))),
       knobs: knobsOf((name) => this.#table.setting(name), { secureTcp: false, dropRate: 0, dropEntry: false }, false),
-      ...{ now: 0, icmpTokens: 0, icmpTokensAt: Number.NEGATIVE_INFINITY, dropCounter: 0 },
+      ...{
+        now: 0,
+        icmpPerSecond: options.icmpPerSecond ?? 1000,
+        icmpTokens: 0,
+        icmpTokensAt: Number.NEGATIVE_INFINITY,
+        dropCounter: 0,
+      },
     };
     this.#estimators.add(this.#plane.total, noCounters);
   }

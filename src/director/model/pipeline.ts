@@ -65,7 +65,7 @@ function request(plane: Plane, packet: Packet, known: Conn | undefined): Outcome
     conn = undefined;
   }
   if (conn !== undefined) return accept(plane, packet, conn);
-  if (isStray(plane, packet)) return refuse(plane, packet, "port-unreachable", "nat-icmp-send", "nat-icmp-send");
+  if (isStray(plane, packet)) return refuseStray(plane, packet);
   const opened = open(plane, packet);
   return opened instanceof Conn ? accept(plane, packet, opened) : opened;
 }
@@ -94,6 +94,14 @@ function isToBeRescheduled(plane: Plane, packet: Packet, conn: Conn): boolean {
 function isOpening(packet: Packet): boolean {
   if (packet.protocol === PROTOCOL.tcp) return (packet.tcpFlags & TCP_FLAG.syn) !== 0;
   return packet.protocol === PROTOCOL.sctp && packet.chunks()[0] === CHUNK.init;
+}
+
+/** The error comes from the director's own address: the packet was only passing through, one hop further by now. */
+function refuseStray(plane: Plane, packet: Packet): Outcome {
+  const hop = plane.world.hop(sourceOf(packet.flow()));
+  if (hop.state !== "resolved" || packet.ttl <= 1) return drop("nat-icmp-send");
+  packet.decrementTtl();
+  return refuse(plane, packet, "port-unreachable", "nat-icmp-send", "nat-icmp-send", 0, hop.source);
 }
 
 /** From a real server, of a conn that nobody knows (nat_icmp_send, spec 5.4). */

@@ -21,19 +21,20 @@ export interface Plane {
   /** Later fragments carry no ports: those of the first, and until when (ms) they hold. */
   readonly fragments: Map<string, { readonly sourcePort: number; readonly destinationPort: number; readonly until: number }>;
   /** For ICMP errors of our own: how many may be sent at once now, as of when. */
+  readonly icmpPerSecond: number;
   icmpTokens: number;
   icmpTokensAt: number;
   /** drop_packet: counts down to the next packet to be dropped. */
   dropCounter: number;
 }
 
-const ICMP_PER_MS = 1;
 const ICMP_BURST = 50;
 
 /** A token bucket as of net.ipv4.icmp_msgs_per_sec and icmp_msgs_burst. */
 export function maySendIcmp(plane: Plane): boolean {
-  const passed = Math.min(plane.now - plane.icmpTokensAt, 1000);
-  const tokens = Math.min(Math.floor(plane.icmpTokens + passed * ICMP_PER_MS), ICMP_BURST);
+  if (plane.icmpPerSecond === Number.POSITIVE_INFINITY) return true;
+  const passed = Math.min(plane.now - plane.icmpTokensAt, 1000); // ms
+  const tokens = Math.min(Math.floor(plane.icmpTokens + (passed * plane.icmpPerSecond) / 1000), ICMP_BURST);
   if (tokens === 0) return false;
   plane.icmpTokens = tokens - 1;
   plane.icmpTokensAt = plane.now;

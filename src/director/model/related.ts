@@ -1,5 +1,5 @@
 import { type Ip, ipBytes } from "../../net/ip.ts";
-import { change16, updated } from "../../wire/checksum.ts";
+import { change16, fold, sumOf, updated } from "../../wire/checksum.ts";
 import { ICMP, ICMP_HEADER } from "../../wire/icmp.ts";
 import { Ipv4View, PROTOCOL } from "../../wire/ipv4.ts";
 import { IPV6_HEADER, Ipv6View, upperOf } from "../../wire/ipv6.ts";
@@ -84,6 +84,7 @@ function openForError(plane: Plane, packet: Packet, asked: Flow): Conn | Outcome
 /** From the dest's side, about a request: on to the client. */
 function errorToClient(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Outcome {
   if (packet.ttl <= 1) return pass("ttl");
+  if (!hasRightChecksum(packet)) return drop("bad-checksum");
   countOut(plane, packet, conn);
   translate(packet, quote, conn.in, conn.toClient.addresses);
   return sendToClient(plane, packet, conn.in, "icmp-related");
@@ -93,6 +94,7 @@ function errorToClient(plane: Plane, packet: Packet, quote: Quote, conn: Conn): 
 function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Outcome {
   const { dest } = conn;
   if (dest === undefined) return pass("icmp");
+  if (conn.out !== undefined && !hasRightChecksum(packet)) return drop("bad-checksum");
   countIn(plane, packet, conn);
   conn.inPackets++;
   const hop = plane.world.hop(dest.addr);
@@ -103,6 +105,15 @@ function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Ou
   if (conn.out !== undefined) translate(packet, quote, conn.out, toDest(packet, dest.addr));
   else if (conn.method === "tunnel") encapsulate(packet, dest.spec, hop.source, false, plane.random);
   return sendTo(packet, hop, "icmp-related");
+}
+
+/** What is about to be translated must be what was sent. */
+function hasRightChecksum(packet: Packet): boolean {
+  const length = packet.end - packet.l4;
+  const { addresses } = packet.flow();
+  const sum = sumOf(packet.view, packet.l4, length);
+  if (packet.family === "ipv4") return fold(sum) === 0xffff;
+  return fold(sum + sumOf(new DataView(addresses.buffer), 0, addresses.length) + PROTOCOL.icmpv6 + length) === 0xffff;
 }
 
 /** The packet's own source, and a dest. */
