@@ -20,6 +20,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   "director/kernel": ["platform", "wire", "sched", "director"],
   "director/xdp": ["platform", "wire", "sched", "director"],
   cli: ["director", "config"],
+  realserver: ["platform", "wire", "cli"],
 };
 const free = ["net", "fault", "version"];
 /** The one file outside src/, and who reads it. */

@@ -11,16 +11,26 @@ import { addSettings } from "./settings.ts";
 import { addStatus } from "./status.ts";
 import { addTop } from "./top.ts";
 
-/** lvsctl's commands, in the order of its help. One that another file brings (realserver) takes its place here. */
+/** lvsctl's commands, in the order of its help. */
 const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addExplain, addSettings];
 
 const REFUSED = 1;
 const USAGE = 2;
 
-/** @param argv without node and the script @returns the exit code */
-export async function lvsctl(argv: readonly string[], io: Io, control: Control, colored: boolean): Promise<number> {
+/**
+ * @param argv without node and the script
+ * @param more commands of other folders, which this one may not import
+ * @returns the exit code
+ */
+export async function lvsctl(
+  argv: readonly string[],
+  io: Io,
+  control: Control,
+  colored: boolean,
+  more: readonly AddCommand[] = [],
+): Promise<number> {
   const program = new Command("lvsctl")
-    .description("Look at the lvsd of this network namespace, and change its settings.")
+    .description("Look at the lvsd of this network namespace, change its settings; make a host a real server.")
     .version(`lvsctl ${VERSION}`, "--version")
     .exitOverride()
     .configureOutput({
@@ -28,7 +38,7 @@ export async function lvsctl(argv: readonly string[], io: Io, control: Control, 
       writeErr: (text) => io.err(text),
       outputError: (text, write) => write(text.replace(/^error: /, "lvsctl: ")),
     });
-  for (const add of commands) add(program, { control, io, colors: pc.createColors(colored) });
+  for (const add of [...commands, ...more]) add(program, { control, io, colors: pc.createColors(colored) });
   try {
     await program.parseAsync([...argv], { from: "user" });
     return 0;
