@@ -1,0 +1,82 @@
+import { modelOnly } from "./gaps.ts";
+import { Generator } from "./generate.ts";
+import { ModelPlane } from "./model-plane.ts";
+import { Random } from "./random.ts";
+import { type Disagreement, follow, Pair, type Script, type Step } from "./script.ts";
+import { shrink } from "./shrink.ts";
+import type { XdpPlane } from "./xdp-plane.ts";
+
+/** Random scripts, followed by the model and the data path side by side until they part. */
+
+export interface Limits {
+  /** Stop after so many ms. */
+  readonly ms: number;
+  readonly packets: number;
+}
+
+export interface Failure {
+  readonly seed: number;
+  readonly script: Script;
+  readonly disagreement: Disagreement;
+}
+
+export interface Fuzzed {
+  readonly scripts: number;
+  readonly packets: number;
+  /** Disagreements that did not come again when the script was repeated: the machine was held up while time stood still. */
+  readonly passing: number;
+  readonly failure?: Failure;
+}
+
+const PACKETS_PER_SCRIPT = 300;
+/** The model without what the data path does not do yet. */
+export class FuzzModel extends ModelPlane {
+  override reset(): void {
+    super.reset();
+    this.apply(modelOnly);
+  }
+}
+
+/** @param seed of the first script; the others' follow */
+export function fuzz(xdp: XdpPlane, seed: number, limits: Limits, tell: (fuzzed: Fuzzed) => void = () => {}): Fuzzed {
+  const model = new FuzzModel(xdp.capacity);
+  const pair = new Pair(model, xdp);
+  const until = performance.now() + limits.ms;
+  let [packets, scripts, passing] = [0, 0, 0];
+  for (; performance.now() < until && packets < limits.packets; scripts++) {
+    const { script, disagreement } = one(pair, model, seed + scripts, limits.packets - packets);
+    packets += script.filter((step) => step.do === "send").length;
+    if (disagreement !== undefined) {
+      const again = follow(pair, script);
+      if (again === undefined) passing++;
+      else return { scripts, packets, passing, failure: { seed: seed + scripts, script, disagreement: again } };
+    }
+    tell({ scripts, packets, passing });
+  }
+  return { scripts, packets, passing };
+}
+
+function one(pair: Pair, model: ModelPlane, seed: number, packets: number): { script: Script; disagreement?: Disagreement } {
+  const script: Step[] = [];
+  pair.reset();
+  for (const step of new Generator(new Random(seed), model).steps(Math.min(PACKETS_PER_SCRIPT, packets))) {
+    script.push(step);
+    const disagreement = pair.follow(step);
+    if (disagreement !== undefined) return { script, disagreement };
+  }
+  const what = pair.differences();
+  return what === undefined ? { script } : { script, disagreement: { at: script.length - 1, what } };
+}
+
+/** The failure with all that is not needed for it left out. */
+export function shrunk(xdp: XdpPlane, failure: Failure): Failure {
+  const pair = new Pair(new FuzzModel(xdp.capacity), xdp);
+  let { script, disagreement } = failure;
+  script = shrink(script, (candidate) => {
+    const found = follow(pair, candidate);
+    if (found === undefined) return false;
+    disagreement = found;
+    return true;
+  });
+  return { ...failure, script, disagreement: follow(pair, script) ?? disagreement };
+}

@@ -1,0 +1,315 @@
+import type { Conn, DestSpec, Operation, ServiceKey, ServiceSpec } from "../src/director/director.ts";
+import { type Ip, ip } from "../src/net/ip.ts";
+import type { Frame, Ipv4Options } from "../src/wire/build.ts";
+import { ipv4 } from "../src/wire/build.ts";
+import { followsFragments, newestAnswers } from "./gaps.ts";
+import { fromClient, fromServer, type Side } from "./network.ts";
+import type { Plane } from "./plane.ts";
+import type { Random } from "./random.ts";
+import type { Step } from "./script.ts";
+
+/**
+ * Random configurations, packets, edits and steps of time. The pools are small, so that packets meet conns, edits meet dests
+ * and flows meet each other; the plane is asked what there is to answer or to break.
+ */
+
+const VIPS = [ip("10.1.0.100"), ip("10.1.0.101")];
+const PORTS = [80, 80, 443, 21];
+const CLIENTS = ["10.1.0.3", "10.1.0.4", "172.16.0.1", "172.16.7.9", "10.1.0.30", "203.0.113.7"];
+const CLIENT_PORTS = [0, 1, 2, 3];
+const DESTS = [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`10.2.0.${n}`)).concat(ip("10.1.0.21"));
+const FTP_DATA = 20;
+const LOCALS = [ip("10.2.0.100"), ip("10.2.0.101"), ip("10.2.0.1")];
+const SCHEDULERS = ["rr", "rr", "wrr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh"];
+const METHODS = ["nat", "nat", "route", "tunnel", "fullnat"] as const;
+const TRANSLATING = ["nat", "fullnat"] as const;
+const SETTINGS: readonly (readonly [string, readonly string[]])[] = [
+  ["secure_tcp", ["0", "3"]],
+  ["sloppy_tcp", ["0", "1"]],
+  ["pmtu_disc", ["0", "1"]],
+];
+
+/** Each of the fewer than 50 waits ends at another fraction of a second: what lives for whole seconds never ends with one. */
+const FRACTION = 20; // ms
+const RANDOM_WAITS = 28;
+const WAITS = [0, 0, 1, 2, 5, 9, 10, 30, 59, 60, 120, 200]; // s
+/** As many ICMP errors are allowed by the time of the shortest wait: their limit has cases of its own. */
+const MAX_IN_A_ROW = 18;
+
+export class Generator {
+  readonly #random: Random;
+  readonly #plane: Plane;
+  readonly #hasLater: boolean;
+  readonly #deleted: { key: ServiceKey; addr: Ip; port: number }[] = [];
+  #waits = 0;
+  #sinceWait = 0;
+  #id = 0;
+
+  constructor(random: Random, plane: Plane) {
+    this.#random = random;
+    this.#plane = plane;
+    this.#hasLater = followsFragments || random.chance(0.5);
+  }
+
+  /** The steps of one script, of about this many packets. Each is made after the plane has done the one before. */
+  *steps(packets: number): Steps {
+    const random = this.#random;
+    yield { do: "wait", ms: FRACTION };
+    for (let services = 1 + random.below(3); services > 0; services--) yield* this.#newService();
+    for (let sent = 0; sent < packets; sent++) {
+      const dice = random.next();
+      if (dice < 0.03) yield* this.#change();
+      if (++this.#sinceWait >= MAX_IN_A_ROW) yield this.#wait(0);
+      else if (dice > 0.98 && this.#waits < RANDOM_WAITS) yield this.#wait(random.pick(WAITS));
+      yield this.#packet();
+    }
+  }
+
+  #wait(seconds: number): Step {
+    this.#waits++;
+    this.#sinceWait = 0;
+    return { do: "wait", ms: seconds * 1000 + FRACTION };
+  }
+
+  // ---- configuration
+
+  *#newService(): Steps {
+    const key = this.#key();
+    if (this.#plane.services().some((service) => JSON.stringify(service.key) === JSON.stringify(key))) return;
+    yield apply({ op: "add-service", service: this.#service(key) });
+    for (let locals = this.#random.below(3); locals > 0; locals--) yield* this.#newLocal();
+    for (let dests = this.#random.below(6); dests > 0; dests--) yield* this.#newDest(key);
+  }
+
+  #key(): ServiceKey & { readonly port: number } {
+    return {
+      protocol: this.#random.pick(["tcp", "tcp", "udp"] as const),
+      addr: this.#random.pick(VIPS),
+      port: this.#random.pick(PORTS),
+    };
+  }
+
+  #service(key: ServiceKey): ServiceSpec {
+    const random = this.#random;
+    const schedFlags = ([1, 2] as const).filter(() => random.chance(0.4));
+    return {
+      key,
+      scheduler: random.pick(SCHEDULERS),
+      schedFlags,
+      persistSeconds: 0,
+      netmask: 0xffffffff,
+      onePacket: false,
+      pe: "",
+    };
+  }
+
+  /** Without translation the port stays, as in ipvsadm. */
+  #dest(key: ServiceKey, addr: Ip, port: number): DestSpec {
+    const random = this.#random;
+    const upper = random.chance(0.2) ? 1 + random.below(5) : 0;
+    const isServicePort = key.fwmark === undefined && key.port === port;
+    return {
+      ...{ addr, port, method: random.pick(isServicePort ? METHODS : TRANSLATING), upper },
+      lower: upper > 1 && random.chance(0.5) ? 1 + random.below(upper - 1) : 0,
+      weight: random.pick([0, 1, 1, 1, 2, 3, 4, 6, 100]),
+      tunnel: { type: "ipip", port: 0, checksum: "none" },
+      toa: random.chance(0.5),
+    };
+  }
+
+  *#newDest(key: ServiceKey): Steps {
+    const service = this.#plane.services().find((each) => JSON.stringify(each.key) === JSON.stringify(key));
+    const port = this.#random.pick([8080, key.fwmark === undefined ? key.port : 80]);
+    const dest = this.#dest(key, this.#random.pick(DESTS), port);
+    if (service === undefined || service.dests.some(({ addr, port }) => addr === dest.addr && port === dest.port)) return;
+    yield apply({ op: "add-dest", key, dest });
+  }
+
+  *#newLocal(): Steps {
+    const service = this.#anyService();
+    const addr = this.#random.pick(LOCALS);
+    if (service !== undefined && !service.localAddresses.some((local) => local.addr === addr))
+      yield apply({ op: "add-laddr", key: service.key, addr });
+  }
+
+  #anyService() {
+    const services = this.#plane.services();
+    return services.length === 0 ? undefined : this.#random.pick(services);
+  }
+
+  *#change(): Steps {
+    const random = this.#random;
+    const service = this.#anyService();
+    const dice = random.below(20);
+    if (service === undefined || dice === 0) return yield* this.#newService();
+    const { key } = service;
+    if (dice === 1) {
+      for (const { addr, port } of service.dests) this.#deleted.push({ key, addr, port });
+      return yield apply({ op: "delete-service", key });
+    }
+    if (dice === 2) return yield apply({ op: "edit-service", service: this.#service(key) });
+    if (dice === 3) return yield this.#setting();
+    if (dice === 4) return yield apply(random.chance(0.5) ? { op: "zero", key } : { op: "zero" });
+    if (dice === 5) return yield* this.#changeLocals();
+    if (dice === 6 && this.#deleted.length > 0) return yield* this.#revive();
+    if (dice < 10 || service.dests.length === 0) return yield* this.#newDest(key);
+    const dest = random.pick(service.dests);
+    if (dice < 15) return yield apply({ op: "edit-dest", key, dest: this.#dest(key, dest.addr, dest.port) });
+    this.#deleted.push({ key, addr: dest.addr, port: dest.port });
+    yield apply({ op: "delete-dest", key, dest: { addr: dest.addr, port: dest.port } });
+  }
+
+  #setting(): Step {
+    const random = this.#random;
+    if (random.chance(0.3)) {
+      const timeouts = { tcp: random.pick([5, 900]), tcpFin: random.pick([3, 120]), udp: random.pick([4, 300]) };
+      return apply({ op: "set-timeouts", timeouts });
+    }
+    const [name, values] = random.pick(SETTINGS);
+    return apply({ op: "set-setting", name, value: random.pick(values) });
+  }
+
+  *#changeLocals(): Steps {
+    const service = this.#plane.services().find(({ localAddresses }) => localAddresses.length > 0);
+    if (service === undefined || this.#random.chance(0.5)) return yield* this.#newLocal();
+    yield apply({ op: "delete-laddr", key: service.key, addr: this.#random.pick(service.localAddresses).addr });
+  }
+
+  /** A dest that was deleted, and may be in the trash, or its service as well. */
+  *#revive(): Steps {
+    const { key, addr, port } = this.#random.pick(this.#deleted);
+    const services = this.#plane.services();
+    const service = services.find((each) => JSON.stringify(each.key) === JSON.stringify(key));
+    if (service === undefined) yield apply({ op: "add-service", service: this.#service(key) });
+    if (!service?.dests.some((dest) => dest.addr === addr && dest.port === port))
+      yield apply({ op: "add-dest", key, dest: this.#dest(key, addr, port) });
+  }
+
+  // ---- packets
+
+  #packet(): Step {
+    const random = this.#random;
+    const conns = this.#plane.conns();
+    const conn = conns.length > 0 && random.chance(0.75) ? random.pick(conns) : undefined;
+    const dice = random.next();
+    const [frame, by] =
+      conn === undefined
+        ? this.#opening()
+        : dice < 0.45
+          ? this.#request(conn)
+          : dice < 0.85
+            ? this.#answer(conn)
+            : this.#icmp(conn);
+    const bytes = frame.bytes();
+    if (random.chance(0.03)) return { do: "send", frame: this.#mutated(bytes), by };
+    return { do: "send", frame: random.chance(0.05) && bytes.length < 60 ? padded(bytes) : bytes, by };
+  }
+
+  #ip(): Ipv4Options {
+    const random = this.#random;
+    const isLater = this.#hasLater && random.chance(0.02);
+    return {
+      id: this.#id++ & 0xffff,
+      ttl: random.pick([1, 2, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 255, random.below(256)]),
+      tos: random.chance(0.2) ? random.below(256) : 0,
+      df: random.chance(0.7),
+      ...(random.chance(0.03) && { options: Array.from({ length: 1 + random.below(10) }, () => [1, 1, 1, 1]).flat() }),
+      ...(isLater && { fragmentOffset: 8 * (1 + random.below(100)) }),
+      ...((isLater || !this.#hasLater) && random.chance(0.02) && { moreFragments: true }),
+    };
+  }
+
+  #payload(): Uint8Array {
+    const random = this.#random;
+    const length = random.chance(0.06)
+      ? random.pick([940, 960, 961, 980, 1400, 1432, 1440, 1441, 1452, 1460, 1461, 1480])
+      : random.below(20);
+    return new Uint8Array(length).fill(random.below(256));
+  }
+
+  #opening(): [Frame, Side] {
+    const random = this.#random;
+    const service = this.#anyService();
+    const key = service?.key.fwmark === undefined && service !== undefined && random.chance(0.9) ? service.key : this.#key();
+    const { protocol, addr, port } = key as ServiceKey & { protocol: "tcp" | "udp"; addr: Ip; port: number };
+    const flags = random.chance(0.8) ? "S" : this.#flags();
+    const dport = random.chance(0.95) ? port : random.pick([20, 22, 5000]);
+    const packet = fromClient(random.pick(CLIENTS), addr, this.#ip());
+    return [this.#segment(packet, protocol, this.#clientPort(addr, dport), dport, flags), "client"];
+  }
+
+  /** Another one for each service: see gaps.ts. */
+  #clientPort(addr: Ip, port: number): number {
+    if (this.#random.chance(0.02)) return FTP_DATA;
+    const service = 1 + VIPS.indexOf(addr) * PORTS.length + PORTS.indexOf(port);
+    return 1000 + (newestAnswers ? 0 : 16 * service) + this.#random.pick(CLIENT_PORTS);
+  }
+
+  #flags(): string {
+    return this.#random.pick(["S", "SA", "A", "A", "A", "PA", "FA", "FA", "F", "R", "RA", "", "P", "SF", "SR", "AU"]);
+  }
+
+  #segment(packet: Frame, protocol: string, from: number, to: number, flags: string): Frame {
+    const random = this.#random;
+    const payload = this.#payload();
+    if (protocol === "udp") return packet.udp(from, to, { payload, ...(random.chance(0.1) && { checksum: 0 }) });
+    const seq = random.pick([0, 1, 1000, 0xffffffff]);
+    const ack = random.pick([0, 1, 2, 1001, 0xffffffff]);
+    const options = random.chance(0.2) ? random.bytes(4 * random.below(11)) : [];
+    return packet.tcp(from, to, flags, {
+      seq,
+      ack,
+      payload,
+      options,
+      ...(random.chance(0.01) && { checksum: random.below(65536) }),
+    });
+  }
+
+  #request({ client, virtual, protocol }: Conn): [Frame, Side] {
+    const packet = fromClient(client.addr, virtual.addr, this.#ip());
+    return [this.#segment(packet, protocol, client.port, virtual.port, this.#flags()), "client"];
+  }
+
+  #answer({ client, virtual, dest, local, method, protocol }: Conn): [Frame, Side] {
+    const isTranslated = method === "nat" || method === "fullnat" || this.#random.chance(0.1);
+    const from = isTranslated ? dest : virtual;
+    const to = local ?? client;
+    return [this.#segment(fromServer(from.addr, to.addr, this.#ip()), protocol, from.port, to.port, this.#flags()), "server"];
+  }
+
+  /** An error about a request, from the server's side, or about an answer, from the client's. */
+  #icmp({ client, virtual, dest, local, protocol }: Conn): [Frame, Side] {
+    const random = this.#random;
+    const isAboutRequest = random.chance(0.6);
+    const from = isAboutRequest ? (local ?? client) : virtual;
+    const to = isAboutRequest ? dest : client;
+    const quote = this.#segment(ipv4(from.addr, to.addr, this.#ip()), protocol, from.port, to.port, this.#flags());
+    const payload = quote.bytes().subarray(0, random.chance(0.7) ? 28 : random.below(100));
+    const type = random.pick([3, 3, 3, 11, 11, 4, 5, 12, 0, 8]);
+    const packet = isAboutRequest
+      ? fromServer(random.pick([dest.addr, ip("10.2.0.19")]), from.addr, this.#ip())
+      : fromClient(random.pick([client.addr, ip("10.1.0.9")]), virtual.addr, this.#ip());
+    return [packet.icmp(type, random.below(5), { rest: random.pick([0, 1400]), payload }), isAboutRequest ? "server" : "client"];
+  }
+
+  /** Some bytes are changed, or the end is cut off, or put on. */
+  #mutated(bytes: Uint8Array): Uint8Array {
+    const random = this.#random;
+    const dice = random.below(4);
+    if (dice === 0) return bytes.subarray(0, 14 + random.below(bytes.length - 13));
+    if (dice === 1) return Uint8Array.from([...bytes, ...random.bytes(random.below(40))]);
+    const changed = bytes.slice();
+    for (let n = 1 + random.below(3); n > 0; n--) changed[random.below(Math.min(changed.length, 60))] = random.below(256);
+    return changed;
+  }
+}
+
+type Steps = globalThis.Generator<Step, void, undefined>;
+
+const apply = (operation: Operation): Step => ({ do: "apply", operation });
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(60);
+  frame.set(bytes);
+  return frame;
+}
