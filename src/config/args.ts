@@ -38,7 +38,8 @@ export const count: Arg<number> = {
   usage: "N (1..)",
   read(r) {
     const n = int(0, UINT).read(r);
-    return n === 0 ? (r.error(r.args[0], `'${r.keyword.text}' must be greater than 0, 1 is used`), 1) : n;
+    if (n === 0) r.error(r.args[0], `'${r.keyword.text}' must be greater than 0, 1 is used`);
+    return n === 0 ? 1 : n;
   },
 };
 
@@ -70,7 +71,7 @@ export const millis = (min: number, max: number): Arg<number> => ({
 });
 
 export const MICRO = 0.000001;
-export const ANY_SECONDS = 18446744073709.551614;
+export const ANY_SECONDS = 18446744073709.55;
 
 const TRUE = new Set(["true", "on", "yes"]);
 const FALSE = new Set(["false", "off", "no"]);

@@ -49,13 +49,13 @@ function nextReference(line: string, start: number, scope: Scope): Reference | u
     pattern.lastIndex = from;
     const match = pattern.exec(line);
     if (match === null) continue;
-    const value = valueOf(match[1]!, (match[2] ?? "").trim(), scope);
+    const value = valueOfName(match[1]!, (match[2] ?? "").trim(), scope);
     if (value !== undefined) return { from, to: from + match[0].length, value };
   }
   return undefined;
 }
 
-function valueOf(name: string, args: string, scope: Scope): string | undefined {
+function valueOfName(name: string, args: string, scope: Scope): string | undefined {
   const defined = scope.definitions.get(name);
   if (defined !== undefined) return typeof defined === "string" && args === "" ? defined : undefined;
   if (name === "_RANDOM") return randomValue(args, scope);

@@ -75,7 +75,10 @@ class Reader {
 
   file(path: string, at: Place | undefined): void {
     const text = this.source.read(path);
-    if (text === undefined) return this.report(at ?? { file: path, line: 0 }, "", "warning", `cannot read file '${path}'`);
+    if (text === undefined) {
+      this.report(at ?? { file: path, line: 0 }, "", "warning", `cannot read file '${path}'`);
+      return;
+    }
     this.files.push(path);
     this.stack.push(path);
     let line = 1;
@@ -92,8 +95,8 @@ class Reader {
   private physical(raw: string, file: string, line: number): void {
     if (raw.length > LONGEST_LINE) this.report({ file, line }, raw, "error", `line too long, the limit is ${LONGEST_LINE} bytes`);
     if (raw.includes("\0")) this.report({ file, line }, raw, "error", "NUL byte in a text file");
-    if (this.pending !== undefined) return this.definitionLine(raw, { file, line });
-    this.text(raw, { file, line }, 0);
+    if (this.pending !== undefined) this.definitionLine(raw, { file, line });
+    else this.text(raw, { file, line }, 0);
   }
 
   /** One line of text, from a file or from a definition, at the start of a line. */
@@ -111,19 +114,20 @@ class Reader {
   /** From `start`: a condition, a definition, a generator, or words and braces. */
   private rest(text: string, start: number, end: number, place: Place, depth: number): void {
     const first = text.charCodeAt(start);
-    if (first === 64) return this.condition(text, start, end, place, depth);
-    if (first === 36 && this.definition(text.slice(start, end), place)) return;
-    if (first === 126 && this.generator(text.slice(start, end), place, depth)) return;
     const dollar = text.indexOf("$", start);
-    if (dollar < 0 || dollar >= end) return this.words(text, start, end, place, depth);
-    this.withReferences(text, start, end, place, depth);
+    if (first === 64) this.condition(text, start, end, place, depth);
+    else if (first === 36 && this.definition(text.slice(start, end), place)) return;
+    else if (first === 126 && this.generator(text.slice(start, end), place, depth)) return;
+    else if (dollar < 0 || dollar >= end) this.words(text, start, end, place, depth);
+    else this.withReferences(text, start, end, place, depth);
   }
 
   private withReferences(text: string, start: number, end: number, place: Place, depth: number): void {
     const body = text.slice(start, end);
     const replaced = substitute(body, this.scope);
     if (replaced === undefined || depth > DEEPEST_EXPANSION) {
-      return this.report(place, text, "error", "a definition is used inside its own value");
+      this.report(place, text, "error", "a definition is used inside its own value");
+      return;
     }
     const use = multiLineUse(replaced, this.scope);
     if (use !== undefined) {
@@ -131,8 +135,8 @@ class Reader {
       for (const line of use.lines) this.text(line.text, { file: line.file, line: line.line }, depth + 1);
       return;
     }
-    if (replaced === body) return this.words(text, start, end, place, depth);
-    this.again(replaced, place, depth);
+    if (replaced === body) this.words(text, start, end, place, depth);
+    else this.again(replaced, place, depth);
   }
 
   /** Step 8: what a substitution made is read as a new line. */
@@ -156,7 +160,10 @@ class Reader {
       at = piece.brace + 1;
       while (at < end && text.charCodeAt(at) <= 32) at++;
       const next = text.charCodeAt(at);
-      if (at < end && (next === 64 || next === 126)) return this.rest(text, at, end, place, depth);
+      if (at < end && (next === 64 || next === 126)) {
+        this.rest(text, at, end, place, depth);
+        return;
+      }
     }
   }
 

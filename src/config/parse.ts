@@ -43,7 +43,7 @@ class Parser implements Reading {
   top: Draft = {};
   private readonly known: Facts;
   private readonly lines: readonly Line[];
-  private readonly dialect: string | undefined;
+  readonly dialect: "2.2.7" | undefined;
   private at = 0;
 
   // What the argument readers see; set before each call.
@@ -129,7 +129,12 @@ class Parser implements Reading {
     const keyword = line.words[0]!;
     const field = fields.get(keyword.text);
     const setting = field === undefined ? undefined : settings[field];
-    if (field === undefined || setting === undefined || this.isTooNew(setting)) return this.unknown(fields, line, setting);
+    if (field === undefined || setting === undefined || this.isTooNew(setting)) this.unknown(fields, line, setting);
+    else this.assign(field, setting, value, line, depth);
+  }
+
+  private assign(field: string, setting: Setting<unknown>, value: Draft, line: Line, depth: number): void {
+    const keyword = line.words[0]!;
     const target = value as Draft & { origins: Record<string, unknown> };
     const again = field in target.origins;
     const read = this.read(setting, line, value, field, depth);
@@ -137,10 +142,11 @@ class Parser implements Reading {
     if (setting.deprecated !== undefined && setting.quiet === undefined)
       this.error(keyword, `'${keyword.text}' is deprecated`, setting.deprecated);
     else if (setting.deprecated !== undefined) this.warn(keyword, `'${keyword.text}' is deprecated, use ${setting.deprecated}`);
-    if (setting.once && again) return this.error(keyword, `'${keyword.text}' is set already, this one is ignored`);
-    if (read === undefined) return;
-    target[field] = read;
-    if (!again || setting.reader.kind === "value") target.origins[field] = originOf(line, keyword);
+    if (setting.once && again) this.error(keyword, `'${keyword.text}' is set already, this one is ignored`);
+    else if (read !== undefined) {
+      target[field] = read;
+      if (!again || setting.reader.kind === "value") target.origins[field] = originOf(line, keyword);
+    }
   }
 
   private isTooNew(setting: Setting<unknown>): boolean {

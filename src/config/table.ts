@@ -18,6 +18,8 @@ export interface Reading {
   /** What the whole file has become so far: keepalived wants names defined before they are used. */
   readonly top: Readonly<Record<string, unknown>>;
   readonly facts: Facts;
+  /** Set when the file is judged as an old version does it. */
+  readonly dialect: "2.2.7" | undefined;
   error(word: Word | undefined, message: string, suggestion?: string): undefined;
   warn(word: Word | undefined, message: string): undefined;
 }
@@ -25,6 +27,8 @@ export interface Reading {
 /** What is known of the machine; whatever is left out is not checked. */
 export interface Facts {
   readonly interfaces?: ReadonlySet<string>;
+  /** Those of the interfaces that are macvlans. */
+  readonly macvlans?: ReadonlySet<string>;
   readonly users?: ReadonlySet<string>;
   readonly groups?: ReadonlySet<string>;
   readonly cpus?: number;

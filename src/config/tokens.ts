@@ -112,9 +112,9 @@ export function splitScript(text: string): string[] {
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
     if (c === "\\" && i + 1 < text.length) {
-      const escape = readEscape(text, i);
-      word = (word ?? "") + escape.text;
-      i += escape.length - 1;
+      const sequence = readEscape(text, i);
+      word = (word ?? "") + sequence.text;
+      i += sequence.length - 1;
     } else if (quote !== "" && c === quote) quote = "";
     else if (quote === "" && (c === "'" || c === '"')) {
       quote = c;

@@ -1,7 +1,8 @@
 import { familyOf, type Ip } from "../../net/ip.ts";
-import { isLinkLocal } from "../args.ts";
+import { isLinkLocal, wholeNumber } from "../args.ts";
 import type { Report } from "../checks.ts";
 import type { Forwarding } from "../keywords/checker-args.ts";
+import { isOldAddress } from "../keywords/global-args.ts";
 import type { KeepalivedConfig, RealServer, VirtualServer, VirtualServerGroup } from "../keywords.ts";
 import type { Origin } from "../source.ts";
 import { checksOf } from "../values.ts";
@@ -44,11 +45,12 @@ function checkVirtualServer(vs: VirtualServer, groups: ReadonlyMap<string, Virtu
     method: vs.lbKind?.method ?? "nat",
     port: vs.header.by === "address" ? vs.header.port : undefined,
   };
-  if (vs.realServer.length === 0) return report.error(vs.origin, "virtual_server without real_server");
-  checkOptions(service, report);
-  const good = checkRealServers(service, report);
-  checkQuorum(service, good, report);
-  checkSorry(service, report);
+  if (vs.realServer.length === 0) report.error(vs.origin, "virtual_server without real_server");
+  else {
+    checkOptions(service, report);
+    checkQuorum(service, checkRealServers(service, report), report);
+    checkSorry(service, report);
+  }
 }
 
 function familyOfService(vs: VirtualServer): Family | undefined {
@@ -75,9 +77,13 @@ function checkOptions({ vs, group, marked, family }: Service, report: Report): v
     vs.header.by === "address" && vs.ipFamily !== undefined && (vs.ipFamily === "inet" ? "ipv4" : "ipv6") !== family;
   if (conflict) report.error(vs.origins.ipFamily!, "ip_family is not the address's");
   const granularity = vs.persistenceGranularity;
-  const wrong = granularity !== undefined && (family === "ipv6") === granularity.includes(".");
-  if (wrong && family === "ipv6")
-    report.error(vs.origins.persistenceGranularity!, "persistence_granularity of IPv6 is a prefix length");
+  const origin = vs.origins.persistenceGranularity;
+  if (granularity === undefined || origin === undefined) return;
+  const isLength = wholeNumber(granularity) >= 1 && wholeNumber(granularity) <= 128;
+  if (family === "ipv6" && !isLength) report.error(origin, "persistence_granularity of IPv6 is a prefix length, 1..128");
+  if (family === "ipv4" && !isOldAddress(granularity)) report.error(origin, "persistence_granularity of IPv4 is a netmask");
+  else if (family === "ipv4" && !granularity.includes("."))
+    report.warn(origin, `keepalived reads '${granularity}' as the netmask 0.0.0.${granularity}`);
 }
 
 function checkRealServers(s: Service, report: Report): readonly RealServer[] {
@@ -106,11 +112,10 @@ const fits = (s: Service, ip: Ip, method: Forwarding["method"]): boolean =>
 /** DR and TUN leave the port as it is, so it must be the service's (spec 2.16). */
 function checkPort(s: Service, port: number, method: Forwarding["method"], origin: Origin, report: Report): void {
   if (method === "nat" || port === 0) return;
-  if (s.marked) return report.error(origin, `the port means nothing with ${method === "route" ? "DR" : "TUN"} and a mark`);
-  if (s.port !== undefined && s.port !== port) return report.error(origin, `port ${port} is not the service's, ${s.port}`);
   const other = s.group?.entries.find((e) => e.value.by === "address" && e.value.port !== port);
-  if (other !== undefined && other.value.by === "address")
-    report.error(origin, `port ${port} is not the group's, ${other.value.port}`);
+  if (s.marked) report.error(origin, `the port means nothing with ${method === "route" ? "DR" : "TUN"} and a mark`);
+  else if (s.port !== undefined && s.port !== port) report.error(origin, `port ${port} is not the service's, ${s.port}`);
+  else if (other?.value.by === "address") report.error(origin, `port ${port} is not the group's, ${other.value.port}`);
 }
 
 function checkQuorum({ vs }: Service, good: readonly RealServer[], report: Report): void {
@@ -127,8 +132,8 @@ function checkSorry(s: Service, report: Report): void {
   const origin = vs.origins.sorryServer;
   if (vs.sorryServer === undefined || origin === undefined) return;
   const method = (vs.sorryServerLvsMethod ?? vs.lbKind)?.method ?? "nat";
-  if (!fits(s, vs.sorryServer.ip, method)) return report.error(origin, "the sorry server is not of the service's family");
-  checkPort(s, vs.sorryServer.port, method, origin, report);
+  if (!fits(s, vs.sorryServer.ip, method)) report.error(origin, "the sorry server is not of the service's family");
+  else checkPort(s, vs.sorryServer.port, method, origin, report);
   const same = vs.realServer.find(
     (rs) => rs.header.ip === vs.sorryServer?.ip && (rs.header.port || s.port) === (vs.sorryServer.port || s.port),
   );

@@ -9,8 +9,7 @@ export function checkTrackers(config: KeepalivedConfig, report: Report): void {
   for (const f of config.trackFile) if (f.file === undefined) report.error(f.origin, `track_file '${f.header}' has no file`);
   for (const p of config.vrrpTrackProcess) {
     if (p.process === undefined) report.error(p.origin, `vrrp_track_process '${p.header}' has no process`);
-    if (p.quorumMax !== undefined && p.quorumMax < p.quorum)
-      report.error(p.origins.quorumMax ?? p.origin, "quorum_max is below quorum");
+    if (p.quorumMax && p.quorumMax < p.quorum) report.error(p.origins.quorumMax ?? p.origin, "quorum_max is below quorum");
   }
   checkBfd(config, report);
   checkGarpGroups(config, report);
@@ -37,7 +36,7 @@ function checkBfd(config: KeepalivedConfig, report: Report): void {
 function checkGarpGroups(config: KeepalivedConfig, report: Report): void {
   const members = new Set<string>();
   for (const group of config.garpGroup) {
-    if (!group.garpInterval && !group.gnaInterval)
+    if (group.garpInterval === undefined && group.gnaInterval === undefined)
       report.error(group.origin, "garp_group has neither garp_interval nor gna_interval");
     for (const member of [...group.interface, ...group.interfaces]) {
       if (members.has(member.value)) report.error(member.origin, `${member.value} is in a garp_group already`);

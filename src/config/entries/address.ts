@@ -55,34 +55,24 @@ const FLAGS: Readonly<Record<string, (d: Draft) => void>> = {
   no_track: (d) => (d.noTrack = true),
 };
 
+const OPTIONS: Readonly<Record<string, (c: Cursor, d: Draft, option: Word) => void>> = {
+  dev: readDev,
+  brd: readBroadcast,
+  broadcast: readBroadcast,
+  scope: readScope,
+  label: readLabel,
+  peer: readPeer,
+  preferred_lft: readLifetime,
+};
+
 function readOption(c: Cursor, d: Draft, option: Word, of: "static" | "virtual"): void {
   const flag = FLAGS[option.text];
-  if (flag !== undefined) return flag(d);
-  switch (option.text) {
-    case "dev":
-      return readDev(c, d, option);
-    case "brd":
-    case "broadcast":
-      return readBroadcast(c, d, option);
-    case "scope":
-      return readScope(c, d, option);
-    case "label":
-      return readLabel(c, d, option);
-    case "peer":
-      return readPeer(c, d, option);
-    case "preferred_lft":
-      return readLifetime(c, d, option);
-    case "track_group":
-      if (of === "static") return readTrackGroup(c, d, option);
-      break;
-    case "use_vmac":
-      if (of === "virtual") {
-        d.useVmac = true;
-        return;
-      }
-      break;
-  }
-  c.r.error(option, `'${option.text}' is not an option of an address`);
+  const handler = OPTIONS[option.text];
+  if (flag !== undefined) flag(d);
+  else if (handler !== undefined) handler(c, d, option);
+  else if (option.text === "track_group" && of === "static") readTrackGroup(c, d, option);
+  else if (option.text === "use_vmac" && of === "virtual") d.useVmac = true;
+  else c.r.error(option, `'${option.text}' is not an option of an address`);
 }
 
 /** The name of a track_group that stands above. */

@@ -97,10 +97,10 @@ function checkTracking(r: Reading, d: Draft): void {
 
 function readOption(c: Cursor, d: Draft, word: Word, of: "static" | "virtual"): void {
   const option = word.text;
-  if (LOCKED.has(option)) return readLocked(c, d, word);
   const handler = OPTIONS[option];
-  if (handler !== undefined) return handler(c, d, word);
-  if (option === "track_group" && of === "static") readTrackGroup(c, d, word);
+  if (LOCKED.has(option)) readLocked(c, d, word);
+  else if (handler !== undefined) handler(c, d, word);
+  else if (option === "track_group" && of === "static") readTrackGroup(c, d, word);
   else if (TYPES.has(option)) {
     d.type = option;
     destination(c, d, c.value(word));
@@ -186,9 +186,11 @@ function dev(c: Cursor, d: { dev?: string }, word: Word): void {
 /** `table`: any 32-bit number, and -1, as strtoul takes it. */
 function table(c: Cursor, d: Draft, word: Word): void {
   const n = cNumber(c.peek()?.text ?? "");
-  if (Number.isNaN(n)) return named("table", "rt_tables", 0)(c, d, word);
-  c.next();
-  d.table = n >>> 0;
+  if (Number.isNaN(n)) named("table", "rt_tables", 0)(c, d, word);
+  else {
+    c.next();
+    d.table = n >>> 0;
+  }
 }
 
 export function readRealms(c: Cursor, word: Word): string | undefined {
@@ -325,8 +327,10 @@ function readNextHops(c: Cursor, d: Draft): void {
   let hop: { -readonly [K in keyof NextHop]: NextHop[K] } = {};
   d.nextHops.push(hop);
   for (let word = c.next(); word !== undefined; word = c.next()) {
-    if (word.text === "nexthop") d.nextHops.push((hop = {}));
-    else if (word.text === "via") via(c, hop, word);
+    if (word.text === "nexthop") {
+      hop = {};
+      d.nextHops.push(hop);
+    } else if (word.text === "via") via(c, hop, word);
     else if (word.text === "dev" || word.text === "oif") dev(c, hop, word);
     else if (word.text === "onlink") hop.onlink = true;
     else if (word.text === "encap") hop.encap = readEncap(c);

@@ -3,6 +3,7 @@ import { first, readInt, wholeNumber } from "../args.ts";
 import { nearest } from "../source.ts";
 import type { Arg, Reading } from "../table.ts";
 import type { Word } from "../tokens.ts";
+import { isOldAddress } from "./global-args.ts";
 
 /** Argument readers of virtual servers and their checks. Here the old words are translated (style: one name per thing). */
 
@@ -217,14 +218,13 @@ export const persistence: Arg<number> = {
   read: (r) => (r.args[0] === undefined ? 360 : readInt(r, r.args[0], 1, 2678400)),
 };
 
-/** IPv4: a netmask; IPv6: a prefix length. */
+/** IPv4: a netmask; IPv6: a prefix length. The family is checked when the service is known. */
 export const granularity: Arg<string> = {
   usage: "NETMASK|1..128",
   read(r) {
     const word = first(r);
     if (word === undefined) return undefined;
-    const length = wholeNumber(word.text);
-    const fits = parseIp(word.text) !== undefined || (length >= 1 && length <= 128);
+    const fits = isOldAddress(word.text) || (wholeNumber(word.text) >= 1 && wholeNumber(word.text) <= 128);
     return fits ? word.text : r.error(word, `'${word.text}' is not a netmask or a prefix length`);
   },
 };

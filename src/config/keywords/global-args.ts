@@ -1,5 +1,5 @@
 import { type Ip, parseIp } from "../../net/ip.ts";
-import { first, int, isMulticast, readInt, wholeNumber } from "../args.ts";
+import { checkUser, first, int, isMulticast, readInt, type Script, script, wholeNumber } from "../args.ts";
 import { nearest } from "../source.ts";
 import type { Arg, Reading } from "../table.ts";
 import type { Word } from "../tokens.ts";
@@ -18,10 +18,27 @@ export const mailServer: Arg<MailServer> = {
     const host = first(r);
     if (host === undefined) return undefined;
     const port = r.args[1] === undefined ? 25 : readInt(r, r.args[1], 1, 65535);
-    const numeric = /^[\d.]+$|^0x[0-9a-f]+$/i.test(host.text) || parseIp(host.text) !== undefined;
+    const numeric = isOldAddress(host.text) || parseIp(host.text) !== undefined;
     const known = numeric || (host.text !== "" && (r.facts.resolves?.(host.text) ?? true));
     if (!known) return r.error(host, `mail server '${host.text}' is not found`);
     return port === undefined ? undefined : { host: host.text, port };
+  },
+};
+
+/** A number, or up to four with dots: what inet_aton takes for an IPv4 address. */
+export function isOldAddress(text: string): boolean {
+  const parts = text.split(".");
+  return parts.length <= 4 && parts.every((part) => /^(\d+|0[xX][0-9a-fA-F]+)$/.test(part) && Number(part) <= 4294967295);
+}
+
+/** A script of the parent process: there is no running without its user. */
+export const parentScript: Arg<Script> = {
+  usage: script.usage,
+  read(r) {
+    const word = first(r);
+    if (word === undefined) return undefined;
+    if (word.text === "") return r.error(word, "the script has no name");
+    return checkUser(r, r.args[1], r.args[2]) ? script.read(r) : undefined;
   },
 };
 
@@ -230,6 +247,12 @@ export const includeCheck: Arg<readonly string[]> = {
 
 /** `priority` of a firewall chain: any 32-bit number. */
 export const chainPriority: Arg<number> = { ...int(-2147483648, 2147483647), usage: "N" };
+
+/** A number of bytes, alone. */
+export const onlyBytes: Arg<number> = {
+  usage: "BYTES",
+  read: (r) => (r.args.length > 1 ? r.error(r.args[1], `'${r.keyword.text}' takes one value`) : bytes.read(r)),
+};
 
 /** A number of bytes. */
 export const bytes: Arg<number> = {

@@ -5,7 +5,6 @@ import {
   int,
   MICRO,
   multicast,
-  name,
   nothing,
   onlyText,
   optionalText,
@@ -30,6 +29,7 @@ import {
   lvsTimeouts,
   mailServer,
   maxAutoPriority,
+  parentScript,
   realTimePriority,
   rxPolicy,
   syncDaemon,
@@ -82,8 +82,8 @@ export const globalDefs = {
       since: "2.4.4",
     }),
     useSymlinkPaths: def("use_symlink_paths", bool, false, "Keep symbolic links in script paths.", { since: "2.3.0" }),
-    startupScript: opt("startup_script", script, "Run once before anything else starts."),
-    shutdownScript: opt("shutdown_script", script, "Run once after everything has ended."),
+    startupScript: opt("startup_script", parentScript, "Run once before anything else starts."),
+    shutdownScript: opt("shutdown_script", parentScript, "Run once after everything has ended."),
     startupScriptTimeout: def("startup_script_timeout", int(1, 1000), 10, "Seconds the startup script may take."),
     shutdownScriptTimeout: def("shutdown_script_timeout", int(1, 1000), 10, "Seconds the shutdown script may take."),
     notifyFifo: opt("notify_fifo", path, "FIFO for all state changes.", { once: true }),
@@ -109,7 +109,7 @@ export const globalDefs = {
     checkerProcessName: opt("checker_process_name", process, "Name of the checkers process.", { aliases: ["lvs_process_name"] }),
     bfdProcessName: opt("bfd_process_name", process, "Name of the BFD process."),
     umask: def("umask", umask, 0o177, "Mask for files that are created."),
-    randomSeed: opt("random_seed", uint, "Seed of ${_RANDOM}.", { standard: "the time" }),
+    randomSeed: opt("random_seed", uint, "Seed of the random numbers of definitions.", { standard: "the time" }),
     defaultInterface: def("default_interface", text, "eth0", "Device of static addresses that name none."),
     iprouteUsrDir: opt("iproute_usr_dir", path, "Where iproute2's tables of names are.", { since: "2.3.2" }),
     iprouteEtcDir: opt("iproute_etc_dir", path, "Where the administrator's tables of names are.", { since: "2.3.2" }),
@@ -300,7 +300,8 @@ export const globalDefs = {
 
 function timeout(r: Parameters<typeof count.read>[0]): number | undefined {
   const n = int(0, 4294).read(r);
-  return n === 0 ? (r.error(r.args[0], "0 seconds is no time, 1 is used"), 1) : n;
+  if (n === 0) r.error(r.args[0], "0 seconds is no time, 1 is used");
+  return n === 0 ? 1 : n;
 }
 
 function onlyNumber() {

@@ -105,7 +105,10 @@ export const vmac: Arg<Vmac> = {
       if (word.text === "netlink_notify_msg") out.netlinkNotify = true;
       else if (word.text === "group" && r.args[i + 1] !== undefined) out.group = r.args[++i]!.text;
       else if (word.text.includes(":")) readMac(r, out, i);
-      else if (out.name !== undefined) out.interface = word.text;
+      else if (out.name !== undefined && r.dialect === undefined) out.interface = word.text;
+      else if (out.name !== undefined) r.error(word, "use_vmac has one name before keepalived 2.4.4");
+      else if (r.facts.interfaces?.has(word.text) && r.facts.macvlans?.has(word.text) === false)
+        r.error(word, `interface '${word.text}' is not a macvlan`);
       else if (word.text === "" || word.text.length > 15 || /[/\s]/.test(word.text))
         r.error(word, `'${word.text}' cannot be an interface name`);
       else out.name = word.text;
@@ -208,7 +211,7 @@ export const initFile: Arg<InitFile> = {
     let overwrite = false;
     for (const word of r.args) {
       if (word.text === "overwrite") overwrite = true;
-      else if (!/^[+-]?\d+$/.test(word.text)) r.error(word, `'${word.text}' is not a number or 'overwrite'`);
+      else if (!/^-?\d+$/.test(word.text)) r.error(word, `'${word.text}' is not a number or 'overwrite'`);
       else value = readInt(r, word, -254, 254) ?? 0;
     }
     return { value, overwrite };
@@ -303,7 +306,8 @@ export const scriptSeconds: Arg<number> = {
   read(r) {
     const word = first(r);
     const n = word && readInt(r, word, 0, 4294);
-    return n === 0 ? (r.error(word, "0 seconds is too often, 1 is used"), 1) : n;
+    if (n === 0) r.error(word, "0 seconds is too often, 1 is used");
+    return n === 0 ? 1 : n;
   },
 };
 

@@ -21,7 +21,7 @@ import { routeEntry } from "../entries/route.ts";
 import { ruleEntry } from "../entries/rule.ts";
 import { namesEntry, trackEntry } from "../entries/track.ts";
 import { block, def, entries, many, opt } from "../table.ts";
-import { bytes, extraInterface } from "./global-args.ts";
+import { extraInterface, onlyBytes } from "./global-args.ts";
 import {
   advertInterval,
   command,
@@ -229,7 +229,7 @@ export const vrrpInstance = {
     strictMode: opt("strict_mode", bool, "Follow the RFC to the letter.", { standard: "vrrp_strict" }),
     v3ChecksumAsV2: opt("v3_checksum_as_v2", bool, "VRRPv3 checksums without a pseudo header.", { since: "2.2.8" }),
     promoteSecondaries: def("promote_secondaries", flag, false, "Removing an address keeps the others of its net."),
-    kernelRxBufSize: opt("kernel_rx_buf_size", bytes, "Size of the receive buffer."),
+    kernelRxBufSize: opt("kernel_rx_buf_size", onlyBytes, "Size of the receive buffer."),
     debug: def("debug", int(0, 4), 0, "Amount of debug logs.", { ignored: "never implemented by keepalived" }),
     linkbeatUsePolling: def("linkbeat_use_polling", flag, false, "Poll the link.", {
       deprecated: "the linkbeat_interfaces block",
