@@ -19,6 +19,7 @@ enum exit_reason {
 	EXIT_TUNNEL,
 	EXIT_FULLNAT,
 	EXIT_FULLNAT_REPLY,
+	EXIT_LOCAL_REPLY,       /* its answer, on the way out */
 	EXIT_LOCAL,             /* the dest is the director itself: to the local stack */
 	EXIT_BYPASS,            /* cache_bypass: on to the packet's own destination */
 	EXIT_ICMP_RELATED,      /* an ICMP error about a conn, taken to the side it is for */
@@ -278,6 +279,7 @@ struct settings {
 	__u32 any_port_services;/* services with port 0, fwmark services among them */
 	__u32 mark_services;
 	__u32 mark_rules;       /* how many of `marks` are in force */
+	__u32 local_dests;      /* NAT dests that are the director itself */
 	__u32 unprivileged_port;/* net.ipv4.ip_unprivileged_port_start */
 };
 
@@ -307,20 +309,4 @@ struct limits {
 	__u32 bucket_mask;
 	__u32 counter_row;      /* counters of one CPU */
 	__u32 max_dests;        /* in `counters`, services follow the dests: what their removed dests had counted */
-};
-
-/* Names the enums in the object's BTF, for the generator. */
-struct abi_words {
-	enum exit_reason exit_reason;
-	enum method method;
-	enum scheduler scheduler;
-	enum flow_kind flow_kind;
-	enum hop_state hop_state;
-	enum conn_flag conn_flag;
-	enum conn_life conn_life;
-	enum dest_flag dest_flag;
-	enum dest_life dest_life;
-	enum service_flag service_flag;
-	enum protocol_row protocol_row;
-	enum tcp_state tcp_state;
 };

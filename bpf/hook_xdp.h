@@ -72,7 +72,7 @@ static __always_inline bool hook_fix_l4(struct xdp_md *ctx, __u32 offset, __u64 
 /* The frame leaves by the hop; its Ethernet header is already there. */
 static __always_inline enum verdict hook_send(const struct packet *p, __u32 ifindex)
 {
-	if (ifindex == p->ifindex)
+	if (ifindex == p->ifindex && !p->redirect)
 		return V_TX;
 	bpf_redirect(ifindex, 0);
 	return V_REDIRECT;

@@ -353,15 +353,12 @@ static __always_inline enum verdict lvs_ip(HOOK_CONTEXT *ctx, struct packet *p, 
 	return lookup_and_forward(ctx, p, set);
 }
 
-static __always_inline enum verdict lvs(HOOK_CONTEXT *ctx, struct packet *p)
+/* Ethernet and IP; V_NEXT: the packet is IP. */
+static __always_inline enum verdict enter(HOOK_CONTEXT *ctx, struct packet *p, const struct settings *set)
 {
 	const struct ethhdr *eth;
-	struct settings *set = settings_of();
 
 	p->ifindex = hook_begin(ctx);
-	p->cpu = bpf_get_smp_processor_id();
-	if (!set)
-		return leave(p, EXIT_BUG, V_PASS);
 	p->now = (__u32)bpf_jiffies64() + set->clock_offset;
 	eth = hook_data(ctx);
 	if ((void *)(eth + 1) > hook_end(ctx))
@@ -369,10 +366,19 @@ static __always_inline enum verdict lvs(HOOK_CONTEXT *ctx, struct packet *p)
 	if (unlikely(!is_for_host(p, eth)))
 		return leave(p, EXIT_NOT_HOST, V_PASS);
 	if (likely(eth->h_proto == bpf_htons(ETH_P_IP)))
-		STAGE(parse4(ctx, p));
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		STAGE(parse6(ctx, p));
-	else
-		return leave(p, EXIT_NOT_IP, V_PASS);
+		return parse4(ctx, p);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return parse6(ctx, p);
+	return leave(p, EXIT_NOT_IP, V_PASS);
+}
+
+static __always_inline enum verdict lvs(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	struct settings *set = settings_of();
+
+	p->cpu = bpf_get_smp_processor_id();
+	if (!set)
+		return leave(p, EXIT_BUG, V_PASS);
+	STAGE(enter(ctx, p, set));
 	return lvs_ip(ctx, p, set);
 }

@@ -12,7 +12,6 @@ const volatile struct limits limits SEC(".rodata.limits") = {
 	.capacity = 1024, .bucket_mask = 511, .counter_row = 1024, .max_dests = 1024,
 };
 
-const volatile struct abi_words abi_words SEC(".rodata.words") = {};
 
 #define EXIT_ROW 64     /* counters of one CPU in `exits`; EXIT_REASONS fits */
 
@@ -137,9 +136,14 @@ struct {
 } exits SEC(".maps");
 
 /* By ifindex: our own MAC there, so that a frame flooded past somebody else is left alone. */
+enum device_flag {
+	DEVICE_KNOWN = 1,
+	DEVICE_REDIRECT = 2,    /* XDP_TX is lost there (veth whose peer has no XDP program): redirect to itself instead */
+};
+
 struct device {
 	__u8 mac[6];
-	__u16 known;
+	__u16 flags;            /* enum device_flag */
 };
 
 struct {
@@ -195,3 +199,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct notes);
 } notes SEC(".maps");
+
+/* Names the enums in the object's BTF, for the generator. */
+struct abi_words {
+	enum exit_reason exit_reason;
+	enum method method;
+	enum scheduler scheduler;
+	enum flow_kind flow_kind;
+	enum hop_state hop_state;
+	enum conn_flag conn_flag;
+	enum conn_life conn_life;
+	enum dest_flag dest_flag;
+	enum dest_life dest_life;
+	enum service_flag service_flag;
+	enum protocol_row protocol_row;
+	enum tcp_state tcp_state;
+	enum device_flag device_flag;
+};
+
+const volatile struct abi_words abi_words SEC(".rodata.words") = {};

@@ -30,6 +30,7 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 df;                /* 1: must not be fragmented */
 	__u8 fragment;          /* enum fragment_kind */
+	__u8 redirect;          /* 1: XDP_TX would be lost where it came in */
 };
 
 enum fragment_kind { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };

@@ -9,14 +9,15 @@
 #define IP_OFFSET 0x1fff
 
 /* Frames that are not for us: multicast, or flooded past us by a switch that has not learnt yet. */
-static __always_inline bool is_for_host(const struct packet *p, const struct ethhdr *eth)
+static __always_inline bool is_for_host(struct packet *p, const struct ethhdr *eth)
 {
 	const struct device *i = bpf_map_lookup_elem(&interfaces, &p->ifindex);
 
 	if (eth->h_dest[0] & 1)
 		return false;
-	if (!i || !i->known)
+	if (!i || !(i->flags & DEVICE_KNOWN))
 		return true;
+	p->redirect = i->flags & DEVICE_REDIRECT;
 	return *(const __u32 *)eth->h_dest == *(const __u32 *)i->mac &&
 	       *(const __u16 *)(eth->h_dest + 4) == *(const __u16 *)(i->mac + 4);
 }

@@ -16,7 +16,7 @@ const STRUCTS = [
 ]; // biome-ignore format: one list
 const ENUMS: Readonly<Record<string, string>> = {
   exit_reason: "EXIT_", method: "METHOD_", scheduler: "SCHED_", hop_state: "HOP_", conn_flag: "CONN_", conn_life: "LIFE_",
-  dest_flag: "DEST_", dest_life: "DEST_", service_flag: "SERVICE_", protocol_row: "ROW_", tcp_state: "TCP_S_", flow_kind: "FLOW_",
+  dest_flag: "DEST_", dest_life: "DEST_", service_flag: "SERVICE_", protocol_row: "ROW_", tcp_state: "TCP_S_", flow_kind: "FLOW_", device_flag: "DEVICE_",
 }; // biome-ignore format: one table
 
 interface BtfType {

@@ -1,7 +1,9 @@
 /** What a packet's exit (bpf/abi.h, enum exit_reason) means for it. */
 export type Fate = "forwarded" | "passed" | "dropped";
 
-const forwarded = new Set(["nat", "nat-reply", "route", "tunnel", "fullnat", "fullnat-reply", "local", "bypass", "icmp-related"]);
+const forwarded = new Set([
+  ...["nat", "nat-reply", "route", "tunnel", "fullnat", "fullnat-reply", "local", "local-reply", "bypass", "icmp-related"],
+]);
 
 /** Not ours: to the local stack, untouched or almost. */
 const passed = new Set([

@@ -21,6 +21,7 @@ const SLOT = { handle: 0x1b5, priority: 1 } as const;
 export class Attachments {
   readonly #held: Held[] = [];
   readonly #directory: string | undefined;
+  #egress: number | undefined;
 
   constructor(directory: string | undefined) {
     this.#directory = directory;
@@ -51,6 +52,16 @@ export class Attachments {
     return attachment;
   }
 
+  /** The program that finds answers of the director's own servers: on all interfaces, or (undefined) on none. */
+  setEgress(program: number | undefined): void {
+    if (program === this.#egress) return;
+    this.#egress = program;
+    for (const { attachment } of this.#held) {
+      if (program === undefined) detachTc(attachment.ifindex, "egress", SLOT);
+      else attachTc(attachment.ifindex, "egress", program, SLOT);
+    }
+  }
+
   /**
    * What an earlier lvsd left on interfaces that are not wanted any more, or on the other hook of one that is.
    * @param all interfaces there are
@@ -59,7 +70,10 @@ export class Attachments {
     const tc = new Set(
       this.#held.filter(({ attachment }) => attachment.hook === "tc").map(({ attachment }) => attachment.ifindex),
     );
-    for (const ifindex of all) if (!tc.has(ifindex)) detachTc(ifindex, "ingress", SLOT);
+    for (const ifindex of all) {
+      if (!tc.has(ifindex)) detachTc(ifindex, "ingress", SLOT);
+      if (this.#egress === undefined) detachTc(ifindex, "egress", SLOT);
+    }
     if (this.#directory === undefined || !existsSync(this.#directory)) return;
     const kept = new Set(this.#held.map((held) => ("pinPath" in held ? held.pinPath : undefined)));
     for (const name of readdirSync(this.#directory)) {
@@ -70,6 +84,7 @@ export class Attachments {
 
   /** Takes the program off all interfaces. */
   detach(): void {
+    this.setEgress(undefined);
     for (const held of this.#held) {
       if ("linkFd" in held) {
         detachLink(held.linkFd);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { explain, Fault } from "../../fault.ts";
 import { pin } from "../../platform/bpf.ts";
+import type { TcHook } from "../../platform/bpf-link.ts";
 import { BpfMap } from "../../platform/bpf-map.ts";
 import { BpfObject } from "../../platform/bpf-object.ts";
 import { netnsCookie } from "../../platform/namespace.ts";
@@ -57,8 +58,8 @@ export interface DataPath {
   /** The maps were there already. */
   readonly adopted: boolean;
   program(name: Program): number;
-  /** The program for the tc hook, loaded when first asked for. */
-  tcProgram(): number;
+  /** The programs for the tc hook, loaded when first asked for. */
+  tcProgram(direction: TcHook): number;
   /** One whole round of expiry, now. */
   sweep(): void;
   /** Jiffies of the data path's clock, low 32 bits. */
@@ -117,7 +118,7 @@ function open(
   const run = (name: Program) => testRun(programs[name], { data: new Uint8Array(64) }).retval;
   run("sweep_start");
   let isOpen = true;
-  let tc: number | undefined;
+  let tc: Readonly<Record<TcHook, number>> | undefined;
   return {
     memory,
     services: maps.services,
@@ -126,7 +127,10 @@ function open(
     hz,
     adopted,
     program: (name) => programs[name],
-    tcProgram: () => (tc ??= loadTc(maps, sizes, cpus)),
+    tcProgram(direction) {
+      tc ??= loadTc(maps, sizes, cpus);
+      return tc[direction];
+    },
     sweep: () => void run("sweep_all"),
     now: () => (run("read_clock") + u32(memory.settings.view, abi.settings.clockOffset)) >>> 0,
     unpin: () => {
@@ -138,19 +142,19 @@ function open(
       for (const region of Object.values(memory)) region.close();
       for (const map of Object.values(maps)) map.close();
       for (const fd of Object.values(programs)) closeFd(fd);
-      if (tc !== undefined) closeFd(tc);
+      if (tc !== undefined) for (const fd of Object.values(tc)) closeFd(fd);
     },
   };
 }
 
 /** The same stages for the tc hook, on the same maps. */
-function loadTc(maps: Record<MapName, BpfMap>, sizes: Sizes, cpus: number): number {
+function loadTc(maps: Record<MapName, BpfMap>, sizes: Sizes, cpus: number): Record<TcHook, number> {
   const object = BpfObject.open(objectPath("lvs_tc.bpf.o"), { name: "lvs_tc" });
   try {
     prepare(object, sizes, cpus);
     for (const { name } of object.maps()) if (isMapName(name)) object.reuseMap(name, maps[name].fd);
     object.load();
-    return dupFd(object.programFd("lvs_tc"));
+    return { ingress: dupFd(object.programFd("lvs_tc")), egress: dupFd(object.programFd("lvs_tc_out")) };
   } finally {
     object.close();
   }

@@ -2,7 +2,7 @@ import { readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Ip } from "../../net/ip.ts";
-import { type Mac, macBytes } from "../../net/mac.ts";
+import { macBytes } from "../../net/mac.ts";
 import { ensureBpffs } from "../../platform/bpffs.ts";
 import { netnsInode } from "../../platform/namespace.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
@@ -82,6 +82,7 @@ export class XdpCore implements XdpDirector {
     if (kinds.has("setting") || kinds.has("service-added") || kinds.has("service-deleted")) this.#writeSettings();
     if (kinds.has("timeouts") || kinds.has("setting") || kinds.has("daemons")) this.#writeNotes();
     if (kinds.has("dest-added") || kinds.has("dest-deleted")) this.#hops.want(this.#destAddresses());
+    if (kinds.has("dest-added") || kinds.has("dest-deleted") || kinds.has("dest-edited")) this.#followLocalDests();
     return [];
   }
 
@@ -153,19 +154,20 @@ export class XdpCore implements XdpDirector {
     if (!this.#isOpen) return;
     for (const service of this.#table.services())
       for (const dest of service.dests) this.#mirror.writeHop(dest.id, dest.spec.addr);
+    this.#followLocalDests();
     const { view } = this.path.memory.settings;
     setU32(view, abi.settings.generation, ((u32(view, abi.settings.generation) + 1) | 1) >>> 0);
   }
 
   /** Our own Ethernet addresses, so that a frame flooded past somebody else is left alone. */
-  writeDevices(devices: Iterable<{ readonly ifindex: number; readonly mac: Mac }>): void {
+  writeDevices(links: Iterable<Pick<Link, "ifindex" | "mac"> & { readonly kind?: string }>): void {
     const { view, bytes } = this.path.memory.interfaces;
-    for (const { ifindex, mac } of devices) {
-      if (ifindex >= this.path.memory.interfaces.length) continue;
+    for (const { ifindex, mac, kind } of links) {
+      if (mac === undefined || ifindex >= this.path.memory.interfaces.length) continue;
       const at = this.path.memory.interfaces.at(ifindex);
-      setU16(view, at + abi.device.known, 0);
+      setU16(view, at + abi.device.flags, 0);
       bytes.set(macBytes(mac), at + abi.device.mac);
-      setU16(view, at + abi.device.known, 1);
+      setU16(view, at + abi.device.flags, abi.deviceFlag.known | (kind === "veth" ? abi.deviceFlag.redirect : 0));
     }
   }
 
@@ -174,7 +176,7 @@ export class XdpCore implements XdpDirector {
     for (const link of links) {
       const attached =
         chooseHook(hook, link) === "tc"
-          ? this.#attachments.attachTc(link.name, link.ifindex, this.path.tcProgram())
+          ? this.#attachments.attachTc(link.name, link.ifindex, this.path.tcProgram("ingress"))
           : this.#attachments.attachXdp(link.name, link.ifindex, this.path.program("lvs_xdp"), xdpMode);
       const { mode, adopted } = attached;
       log.info("attached", { interface: link.name, hook: attached.hook, mode, adopted });
@@ -214,10 +216,20 @@ export class XdpCore implements XdpDirector {
     this.refreshHops();
   }
 
-  #destAddresses(): Set<Ip> {
+  #destAddresses(has: (dest: DestRecord) => boolean = () => true): Set<Ip> {
     const addresses = new Set<Ip>();
-    for (const service of this.#table.services()) for (const dest of service.dests) addresses.add(dest.spec.addr);
+    for (const service of this.#table.services()) for (const dest of service.dests) if (has(dest)) addresses.add(dest.spec.addr);
     return addresses;
+  }
+
+  /** Answers of a NAT dest that is the director itself never come in: they are met on their way out. */
+  #followLocalDests(): void {
+    const { view } = this.path.memory.settings;
+    const natAddresses = this.#destAddresses(({ spec }) => spec.method === "nat");
+    const count = [...natAddresses].filter((address) => this.#hops.resolve(address).state === "local").length;
+    if (count === u32(view, abi.settings.localDests)) return;
+    setU32(view, abi.settings.localDests, count);
+    this.#attachments.setEgress(count > 0 ? this.path.tcProgram("egress") : undefined);
   }
 
   #membersById(): Map<number, readonly DestRecord[]> {
@@ -272,14 +284,14 @@ export const openXdpDirector: OpenXdpDirector = async (options) => {
   const watcher = watchHops({
     log: options.log,
     onChange: () => {
-      core?.writeDevices(devices(watcher.hops.links()));
+      core?.writeDevices(watcher.hops.links());
       core?.refreshHops();
     },
   });
   try {
     const links = options.interfaces.map((name) => findLink(name, [...watcher.hops.links()]));
     core = openCore(options, watcher);
-    core.writeDevices(devices(watcher.hops.links()));
+    core.writeDevices(watcher.hops.links());
     core.attach(options, links, [...watcher.hops.links()]);
     return core;
   } catch (error) {
@@ -323,10 +335,6 @@ function driverOf(name: string): string {
   } catch {
     return ""; // it has none
   }
-}
-
-function* devices(links: Iterable<Link>): Generator<{ ifindex: number; mac: Mac }> {
-  for (const { ifindex, mac } of links) if (mac !== undefined) yield { ifindex, mac };
 }
 
 function findLink(name: string, links: readonly Link[]): Link {
