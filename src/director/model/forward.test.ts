@@ -455,6 +455,21 @@ describe("ICMP errors about a conn", () => {
     const outcome = lab.in(fromClient().ipv4(ROUTER, VIP).icmp(3, 1, { payload }));
     expectFrame(outcome, "icmp-related", toDest(11).ipv4(ROUTER, VIP, { ttl: 63 }).icmp(3, 1, { payload }));
   });
+  test("about a tunnel's reply: in the tunnel to the dest, don't-fragment outside as inside", () => {
+    const lab = labWith({ method: "tunnel" });
+    lab.in(syn());
+    const payload = ipv4(VIP, CLIENT).tcp(80, 1004, "A").bytes();
+    const outcome = lab.in(fromClient().ipv4(ROUTER, VIP, { df: true }).icmp(3, 1, { payload }));
+    const expected = toDest(11).ipv4(DIRECTOR2, RIP, { ttl: 63, df: true }).ipv4(ROUTER, VIP, { ttl: 63, df: true });
+    expectFrame(outcome, "icmp-related", expected.icmp(3, 1, { payload }));
+  });
+  test("with a wrong checksum: dropped where it would be translated", () => {
+    const lab = labWith({});
+    lab.in(syn());
+    const payload = ipv4(VIP, CLIENT).tcp(80, 1004, "A").bytes();
+    const broken = fromClient().ipv4(ROUTER, VIP).icmp(3, 1, { payload, checksum: 1 });
+    expect(lab.in(broken)).toEqual({ verdict: "drop", reason: "bad-checksum" });
+  });
   test("IPv6: translated with the ICMPv6 checksum", () => {
     const lab = new Lab([addService(web6), addDest(web6, RIP6, { port: 8080 })]);
     lab.in(fromClient().ipv6(CLIENT6, VIP6).tcp(1004, 80, "S"));

@@ -103,7 +103,7 @@ function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Ou
   if (packet.ttl <= 1) return drop("ttl");
   packet.decrementTtl();
   if (conn.out !== undefined) translate(packet, quote, conn.out, toDest(packet, dest.addr));
-  else if (conn.method === "tunnel") encapsulate(packet, dest.spec, hop.source, false, plane.random);
+  else if (conn.method === "tunnel") encapsulate(packet, dest.spec, hop.source, plane.knobs.pmtuDisc, plane.random);
   return sendTo(packet, hop, "icmp-related");
 }
 
