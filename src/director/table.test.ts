@@ -20,17 +20,17 @@ const addService = (key: ServiceKey = web, more: Partial<ServiceSpec> = {}): Ope
   op: "add-service",
   service: spec(key, more),
 });
-const addDest = (addr: string, more: Partial<DestSpec> = {}, key = web): Operation => ({
+const addDest = (addr: string, more: Partial<DestSpec> = {}, key: ServiceKey = web): Operation => ({
   op: "add-dest",
   key,
   dest: dest(addr, more),
 });
-const editDest = (addr: string, more: Partial<DestSpec> = {}, key = web): Operation => ({
+const editDest = (addr: string, more: Partial<DestSpec> = {}, key: ServiceKey = web): Operation => ({
   op: "edit-dest",
   key,
   dest: dest(addr, more),
 });
-const deleteDest = (addr: string, key = web): Operation => ({ op: "delete-dest", key, dest: dest(addr) });
+const deleteDest = (addr: string, key: ServiceKey = web): Operation => ({ op: "delete-dest", key, dest: dest(addr) });
 
 function tableWith(...operations: Operation[]): Table {
   const table = new Table({ maxServices: 10, maxDests: 10 });
@@ -40,7 +40,8 @@ function tableWith(...operations: Operation[]): Table {
 const codes = (table: Table, ...operations: Operation[]): string[] =>
   table.apply(operations).refusals.map((refusal) => refusal.code);
 const kinds = (changes: readonly Change[]): string[] => changes.map((change) => change.kind);
-const addresses = (table: Table, key = web): string[] => (table.service(key)?.dests ?? []).map((each) => each.spec.addr);
+const addresses = (table: Table, key: ServiceKey = web): string[] =>
+  (table.service(key)?.dests ?? []).map((each) => each.spec.addr);
 const tunnel = { method: "tunnel" } as const;
 const syncDaemon: Operation = { op: "start-daemon", daemon: { state: "master", interface: "eth0", syncId: 1 } };
 
