@@ -62,6 +62,7 @@ struct address {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, ADDRESSES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct address);
 	__type(value, __u32);           /* ADDRESS_* */
 } rs_addresses SEC(".maps");

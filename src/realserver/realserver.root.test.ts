@@ -1,6 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Family, familyOf, type Ip, ip } from "../net/ip.ts";
 import { inNamespace, netnsInode, netnsPath } from "../platform/namespace.ts";
 import { closeFd } from "../platform/process.ts";
@@ -270,12 +273,34 @@ describe("start and stop", () => {
     expect(look()).toMatchObject({ vips: [], attachments: [], problems: [] });
   });
 
-  test("stop knows what to do when the interface is gone", () => {
-    begin({ vips: [VIP4], method: "tunnel" });
-    run("ip", "-n", server, "link", "del", "r0");
-    expect(look().problems.join()).toContain("r0 has no decapsulation program");
+  for (const hook of ["tc", "xdp"] as const) {
+    test(`stop knows what to do when the interface is gone (${hook})`, () => {
+      begin({ vips: [VIP4], method: "tunnel", hook });
+      run("ip", "-n", server, "link", "del", "r0");
+      expect(look().problems.join()).toContain("r0 has no decapsulation program");
+      finish();
+      expect(sysctl("net.ipv4.conf.all.arp_ignore")).toBe("0");
+    });
+
+    test(`start again brings the program to an interface that has been made anew (${hook})`, () => {
+      begin({ vips: [VIP4], method: "tunnel", hook });
+      run("ip", "-n", server, "link", "del", "r0");
+      run("ip", "-n", server, "link", "add", "r0", "type", "veth", "peer", "name", "end");
+      begin({ vips: [VIP4], method: "tunnel", interface: "r0", hook });
+      expect(look()).toMatchObject({ attachments: [{ interface: "r0", present: true }], problems: [] });
+    });
+  }
+
+  test("a start with another hook moves the program there", () => {
+    const before = snapshot();
+    begin({ vips: [VIP4], method: "tunnel", hook: "tc" });
+    begin({ vips: [VIP4], method: "tunnel", hook: "xdp" });
+    expect(look().attachments).toMatchObject([{ hook: "xdp", present: true }]);
+    expect(snapshot().filters).toBe(before.filters);
+    begin({ vips: [VIP4B], method: "tunnel" });
+    expect(look().attachments).toMatchObject([{ hook: "xdp", present: true }]);
     finish();
-    expect(sysctl("net.ipv4.conf.all.arp_ignore")).toBe("0");
+    expect(snapshot()).toEqual(before);
   });
 
   test("a VIP that another interface has is refused with that interface's name", () => {
@@ -285,6 +310,52 @@ describe("start and stop", () => {
   test("a VIP that was not started is not stopped", () => {
     begin({ vips: [VIP4], method: "route" });
     expect(() => finish(VIP4B)).toThrow("10.99.0.101 is no VIP");
+  });
+});
+
+describe("the command", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(resolve("build/test-lvsctl-")); // inside the repository, so that koffi is found
+    await build({
+      entryPoints: [fileURLToPath(new URL("../daemon/entry/lvsctl.ts", import.meta.url))],
+      outfile: join(folder, "lvsctl.mjs"),
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      external: ["koffi"],
+      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+      logLevel: "silent",
+    });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const lvsctl = (...words: string[]) => [process.execPath, join(folder, "lvsctl.mjs"), "realserver", ...words];
+
+  test("works the same by ip netns exec and by nsenter --net", () => {
+    const before = snapshot();
+    const byNetns = ["ip", "netns", "exec", server];
+    const byNsenter = ["nsenter", `--net=${netnsPath(server)}`];
+    run(...byNetns, ...lvsctl("start", "--vip", VIP4, VIP6, "--method", "tunnel"));
+    for (const way of [byNetns, byNsenter]) {
+      const report = JSON.parse(run(...way, ...lvsctl("status", "--json")));
+      expect(report).toMatchObject({ problems: [], attachments: [{ present: true }] });
+    }
+    run(...byNsenter, ...lvsctl("start", "--vip", VIP4B, "--method", "route"));
+    run(...byNetns, ...lvsctl("stop", "--vip", VIP4));
+    expect(run(...byNsenter, ...lvsctl("stop"))).toBe("no VIPs: this host is no real server\n");
+    expect(snapshot()).toEqual(before);
+  });
+
+  test("says so where /proc/sys is read-only, and leaves everything as it was", () => {
+    const before = snapshot();
+    const readOnly = ["unshare", "--mount", "sh", "-c", 'mount -o bind,ro /proc/sys /proc/sys && exec "$@"', "sh"];
+    const ran = spawnSync("ip", ["netns", "exec", server, ...readOnly, ...lvsctl("start", "--vip", VIP4, "--method", "route")], {
+      encoding: "utf8",
+    });
+    expect([ran.status, ran.stdout]).toEqual([1, ""]);
+    expect(ran.stderr).toMatch(/^lvsctl: set sysctl net\/ipv4\/conf\/all\/arp_ignore to 1: \/proc\/sys is read-only here .*\n$/);
+    expect(snapshot()).toEqual(before);
+    expect(look()).toMatchObject({ vips: [], problems: [] });
   });
 });
 

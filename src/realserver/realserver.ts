@@ -46,7 +46,7 @@ export function start(wish: Start): void {
     alone(() => {
       const known = loadState();
       const former = known ?? noState;
-      if (known === undefined) unpinAll(); // of an earlier namespace with the same inode
+      if (known === undefined) unpinAllIfAny(); // of an earlier namespace with the same inode
       const place = wish.method === "tunnel" ? { interface: host.tunnelInterface(wish.interface) } : {};
       const vips = wish.vips.map((vip) => ({ vip, method: wish.method, ...place }));
       host.mustServe(wish.vips);
@@ -159,12 +159,17 @@ class Work {
       case "delete-address":
         return void this.#host.deleteVip(step.vip);
       case "attach":
+        this.#detach(step.interface); // at another hook, or on an interface of that name that is gone
         return attach(this.#host.link(step.interface), this.#hook);
       case "detach":
-        return void this.#state.attachments.filter((a) => a.interface === step.interface).forEach(detach);
+        return void this.#detach(step.interface);
       case "tell-program":
         return void tellProgram(this.#host.ownAddresses(desired.vips.map(({ vip }) => vip)), step.vips, step.guePort);
     }
+  }
+
+  #detach(name: string): void {
+    for (const attachment of this.#state.attachments) if (attachment.interface === name) detach(attachment);
   }
 
   #remember(state: State): void {
@@ -183,8 +188,12 @@ class Work {
     return {
       addresses: new Set(this.#host.loopbackAddresses()),
       sysctls: Object.fromEntries(sysctls),
-      attached: new Set(this.#state.attachments.filter(isAttached).map((a) => a.interface)),
+      attached: new Set(this.#state.attachments.filter((a) => this.#isWanted(a) && isAttached(a)).map((a) => a.interface)),
     };
+  }
+
+  #isWanted({ hook }: Attachment): boolean {
+    return this.#hook === "auto" || this.#hook === hook;
   }
 }
 
