@@ -46,6 +46,8 @@ enum exit_reason {
 	EXIT_TOO_BIG,           /* answered by ICMP fragmentation needed */
 	EXIT_TOO_BIG_QUIET,     /* too big, and no ICMP may be sent */
 	EXIT_NO_ROOM,           /* the frame cannot be grown or cut */
+	EXIT_ICMP_CHECKSUM,     /* an ICMP error about a NAT conn with a wrong checksum */
+	EXIT_ICMP_SWALLOWED,    /* an ICMP error about a tunnel, of use to the director only */
 	EXIT_TRUNCATED,         /* cut inside the transport header of a conn's packet */
 	EXIT_DROP_PACKET,       /* the drop_packet defence */
 	EXIT_NAT_ICMP_SEND,     /* a stray packet of a real server, answered by ICMP port unreachable (nat_icmp_send) */
@@ -253,6 +255,12 @@ enum protocol_row { ROW_TCP, ROW_UDP, ROW_SCTP, ROW_OTHER, PROTOCOL_ROWS };
 enum tcp_state {
 	TCP_S_NONE, TCP_S_ESTABLISHED, TCP_S_SYN_SENT, TCP_S_SYN_RECV, TCP_S_FIN_WAIT, TCP_S_TIME_WAIT, TCP_S_CLOSE,
 	TCP_S_CLOSE_WAIT, TCP_S_LAST_ACK, TCP_S_LISTEN, TCP_S_SYNACK, TCP_STATES,
+};
+
+enum sctp_state {
+	SCTP_S_NONE, SCTP_S_INIT1, SCTP_S_INIT, SCTP_S_COOKIE_SENT, SCTP_S_COOKIE_REPLIED, SCTP_S_COOKIE_WAIT, SCTP_S_COOKIE,
+	SCTP_S_COOKIE_ECHOED, SCTP_S_ESTABLISHED, SCTP_S_SHUTDOWN_SENT, SCTP_S_SHUTDOWN_RECEIVED, SCTP_S_SHUTDOWN_ACK_SENT,
+	SCTP_S_REJECTED, SCTP_S_CLOSED,
 };
 
 /* One value, mapped by the daemon: what an operator may turn. */

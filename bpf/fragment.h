@@ -45,7 +45,7 @@ __noinline int recall_fragment(struct packet *p)
 		return false;
 	fragment_key(&key, p);
 	f = bpf_map_lookup_elem(&fragments, &key);
-	if (!f || is_past(f->seen + set->hz * FRAGMENT_SECONDS, p->now))
+	if (!f || p->now - f->seen >= set->hz * FRAGMENT_SECONDS)
 		return false;
 	p->flow.sport = f->sport;
 	p->flow.dport = f->dport;

@@ -53,6 +53,18 @@ static __always_inline __u32 hook_wire_len(struct __sk_buff *skb, const struct p
 	return p->l4 - ETH_LEN + header + skb->gso_size;
 }
 
+/* Copies bytes of the frame, wherever the buffer keeps them; 0 when they are there. */
+static __always_inline long hook_load(struct __sk_buff *ctx, __u32 offset, void *to, __u32 bytes)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, bytes);
+}
+
+/* All of the frame within direct reach. */
+static __always_inline bool hook_linear(struct __sk_buff *skb)
+{
+	return bpf_skb_pull_data(skb, 0) == 0;
+}
+
 /* What is put in front. */
 enum push { PUSH_ICMP, PUSH_TOA, PUSH_IPIP, PUSH_GRE, PUSH_UDP };
 

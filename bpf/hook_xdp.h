@@ -34,6 +34,18 @@ static __always_inline __u32 hook_wire_len(struct xdp_md *ctx, const struct pack
 	return p->len;
 }
 
+/* Copies bytes of the frame, wherever the buffer keeps them; 0 when they are there. */
+static __always_inline long hook_load(struct xdp_md *ctx, __u32 offset, void *to, __u32 bytes)
+{
+	return bpf_xdp_load_bytes(ctx, offset, to, bytes);
+}
+
+/* All of the frame is within direct reach. */
+static __always_inline bool hook_linear(struct xdp_md *ctx)
+{
+	return true;
+}
+
 /* What is put in front, which tc wants to know. */
 enum push { PUSH_ICMP, PUSH_TOA, PUSH_IPIP, PUSH_GRE, PUSH_UDP };
 

@@ -24,7 +24,7 @@ static __always_inline bool parse_quote_ports(HOOK_CONTEXT *ctx, const struct pa
 {
 	const struct ports *ports = hook_data(ctx) + q->l4;
 
-	if (q->flow.protocol != IPPROTO_TCP && q->flow.protocol != IPPROTO_UDP)
+	if (q->flow.protocol != IPPROTO_TCP && q->flow.protocol != IPPROTO_UDP && q->flow.protocol != IPPROTO_SCTP)
 		return false;
 	if ((void *)ports + 8 > hook_end(ctx) || q->l4 + 8 > ETH_LEN + p->len)
 		return false;

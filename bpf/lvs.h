@@ -153,23 +153,41 @@ static __always_inline enum verdict request(HOOK_CONTEXT *ctx, struct packet *p,
 /* A SYN on an old conn: may it be a new one? */
 static __always_inline bool is_reopened(const struct packet *p, const struct settings *set, const struct conn *c, const struct dest *d)
 {
-	if (p->flow.protocol != IPPROTO_TCP || !(p->tcp_flags & TCP_SYN_FLAG) || p->fragment == LATER_FRAGMENT)
+	bool tcp = p->flow.protocol == IPPROTO_TCP;
+
+	if (p->flow.protocol == IPPROTO_UDP || p->fragment == LATER_FRAGMENT)
+		return false;
+	if (tcp ? !(p->tcp_flags & TCP_SYN_FLAG) : p->sctp_event != SCTP_E_INIT)
 		return false;
 	if (set->expire_nodest_conn && d->weight == 0)
 		return true;
 	if (!set->conn_reuse_mode || c->control)
 		return false;
+	if (!tcp)
+		return c->state == SCTP_S_CLOSED;
 	return c->state == TCP_S_TIME_WAIT || c->state == TCP_S_CLOSE ||
 	       (set->conn_reuse_mode & 2 && c->state == TCP_S_FIN_WAIT && c->flags & CONN_NOOUTPUT);
 }
 
-/* V_NEXT: the packet has no conn any more. */
-static __always_inline enum verdict end_old(struct packet *p, struct conn *c, __u32 slot)
+static __always_inline void end_old(const struct packet *p, struct conn *c, __u32 slot)
 {
 	if (c->n_control == 0)
 		end_conn(slot, p->now, true);
 	else
 		c->expires = p->now; /* its children keep it; packets do not find it */
+}
+
+/* Is the conn one that this request may not use? V_NEXT: it may, or has none any more (m->conn is 0). */
+static __always_inline enum verdict check_conn(struct packet *p, const struct settings *set, struct match *m, const struct dest *d)
+{
+	bool gone = !is_available(d);
+
+	if (likely(!gone && !is_reopened(p, set, m->conn, d)))
+		return V_NEXT;
+	if (gone && !set->expire_nodest_conn)
+		return leave(p, EXIT_DEST_GONE, V_DROP);
+	end_old(p, m->conn, m->slot);
+	m->conn = 0;
 	return V_NEXT;
 }
 
@@ -183,21 +201,6 @@ static __always_inline enum verdict not_opened(HOOK_CONTEXT *ctx, struct packet 
 	if (reason == EXIT_NO_SERVICE || reason == EXIT_NOT_SCHEDULED)
 		return leave(p, reason, V_PASS);
 	return leave(p, reason & (EXIT_ROW - 1), V_DROP);
-}
-
-static __always_inline enum verdict open_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
-{
-	int result = open_conn(p);
-	struct conn *c;
-	struct dest *d;
-
-	if (result != BORN)
-		return not_opened(ctx, p, result);
-	c = conn_at(p->slot);
-	d = c ? dest_at(c->dest) : 0;
-	if (!c || !d)
-		return leave(p, EXIT_BUG, V_DROP);
-	return request(ctx, p, set, c, d);
 }
 
 /* IPv6 looks four times as many words up: a function of its own keeps the way of IPv4 short. */
@@ -223,30 +226,34 @@ static __always_inline bool find(struct match *m, struct settings *set, const st
 	return m->conn;
 }
 
-static __always_inline enum verdict lookup_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
+/* The packet's conn, found or opened, and on. */
+static __always_inline enum verdict lookup_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, bool may_be_new)
 {
 	struct match m = {};
-	struct dest *d;
+	struct dest *d = 0;
 
-	if (unlikely(!find(&m, set, p)))
-		return open_and_forward(ctx, p, set);
-	d = dest_at(m.conn->dest);
-	if (!d)
+	if (likely(find(&m, set, p))) {
+		d = dest_at(m.conn->dest);
+		if (!d)
+			return leave(p, EXIT_BUG, V_DROP);
+		p->slot = m.slot;
+		p->direction = m.direction;
+		if (m.direction == DIR_OUT)
+			return reply(ctx, p, set, m.conn, d);
+		STAGE(check_conn(p, set, &m, d));
+	} else {
+		m.conn = 0;
+	}
+	if (unlikely(!m.conn)) {
+		int result = may_be_new ? open_conn(p) : EXIT_NOT_SCHEDULED;
+
+		if (result != BORN)
+			return not_opened(ctx, p, result);
+		m.conn = conn_at(p->slot);
+		d = m.conn ? dest_at(m.conn->dest) : 0;
+	}
+	if (!m.conn || !d)
 		return leave(p, EXIT_BUG, V_DROP);
-	p->slot = m.slot;
-	p->direction = m.direction;
-	if (m.direction == DIR_OUT)
-		return reply(ctx, p, set, m.conn, d);
-	if (unlikely(is_reopened(p, set, m.conn, d))) {
-		STAGE(end_old(p, m.conn, m.slot));
-		return open_and_forward(ctx, p, set);
-	}
-	if (unlikely(!is_available(d))) {
-		if (!set->expire_nodest_conn)
-			return leave(p, EXIT_DEST_GONE, V_DROP);
-		STAGE(end_old(p, m.conn, m.slot));
-		return open_and_forward(ctx, p, set);
-	}
 	return request(ctx, p, set, m.conn, d);
 }
 
@@ -343,14 +350,35 @@ __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 
 /* --- the way in ------------------------------------------------------------------------------------------------------- */
 
+static __always_inline bool has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+#define ISAKMP_PORT 500
+
+/* AH and ESP follow the conn of their key exchange and never open one (spec 4.2); NAT rewrites the addresses only. */
+static __always_inline void follow_key_exchange(struct packet *p)
+{
+	p->flow.protocol = IPPROTO_UDP;
+	p->flow.sport = bpf_htons(ISAKMP_PORT);
+	p->flow.dport = bpf_htons(ISAKMP_PORT);
+	p->fragment = LATER_FRAGMENT;
+}
+
 static __always_inline enum verdict lvs_ip(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
 {
+	bool has_transport = has_ports(p->flow.protocol);
+
 	if (p->flow.protocol == IPPROTO_ICMP || p->flow.protocol == IPPROTO_ICMPV6)
 		return icmp_error(ctx, p);
-	if (p->flow.protocol != IPPROTO_TCP && p->flow.protocol != IPPROTO_UDP)
+	if (likely(has_transport))
+		STAGE(read_transport(ctx, p));
+	else if (p->flow.protocol == IPPROTO_ESP || p->flow.protocol == IPPROTO_AH)
+		follow_key_exchange(p);
+	else
 		return leave(p, EXIT_PROTOCOL, V_PASS);
-	STAGE(read_transport(ctx, p));
-	return lookup_and_forward(ctx, p, set);
+	return lookup_and_forward(ctx, p, set, has_transport);
 }
 
 /* Ethernet and IP; V_NEXT: the packet is IP. */

@@ -7,7 +7,9 @@
 
 static __always_inline bool may_open(const struct packet *p, const struct settings *set)
 {
-	if (p->flow.protocol != IPPROTO_TCP)
+	if (p->flow.protocol == IPPROTO_SCTP)
+		return p->sctp_event != SCTP_E_ABORT && (p->sctp_event == SCTP_E_INIT || set->sloppy_sctp);
+	if (p->flow.protocol == IPPROTO_UDP)
 		return true;
 	return !(p->tcp_flags & TCP_RST_FLAG) && (p->tcp_flags & TCP_SYN_FLAG || set->sloppy_tcp);
 }

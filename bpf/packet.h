@@ -30,9 +30,11 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 df;                /* 1: must not be fragmented */
 	__u8 fragment;          /* enum fragment_kind */
+	__u8 sctp_event;
 	__u8 redirect;          /* 1: XDP_TX would be lost where it came in */
 };
 
+/* LATER_FRAGMENT also stands for what follows a conn without ports and state of its own: AH and ESP. */
 enum fragment_kind { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
 
 static __always_inline struct settings *settings_of(void)

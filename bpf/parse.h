@@ -2,7 +2,7 @@
 /* Stage 1: Ethernet, IP and the transport header become a flow. What is malformed goes to the stack, which drops it. */
 #pragma once
 
-#include "hook.h"
+#include "sctp.h"
 
 #define IP_MF 0x2000
 #define IP_DF 0x4000
@@ -81,6 +81,9 @@ static __always_inline enum verdict parse_transport(HOOK_CONTEXT *ctx, struct pa
 		if ((void *)(tcp + sizeof(struct tcphdr)) > hook_end(ctx) || l4_len < sizeof(struct tcphdr))
 			return leave(p, EXIT_TRUNCATED, V_DROP);
 		p->tcp_flags = tcp[13];
+	} else if (p->flow.protocol == IPPROTO_SCTP) {
+		if (!read_chunk(ctx, p, l4_len))
+			return leave(p, EXIT_TRUNCATED, V_DROP);
 	} else if (l4_len < sizeof(struct udphdr)) {
 		return leave(p, EXIT_TRUNCATED, V_DROP);
 	}

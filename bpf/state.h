@@ -4,6 +4,7 @@
 
 #include "conn.h"
 #include "dest.h"
+#include "sctp.h"
 
 enum template_state { TEMPLATE_NONE, TEMPLATE_ASSURED };
 
@@ -138,6 +139,26 @@ static __always_inline void assure_template(const struct conn *c)
 		t->state = TEMPLATE_ASSURED;
 }
 
+static __always_inline __u32 next_state(const struct packet *p, const struct settings *set, const struct conn *c, __u32 side)
+{
+	if (p->flow.protocol == IPPROTO_TCP)
+		return tcp_next[set->secure_tcp & 1][side][tcp_event(p->tcp_flags)][c->state & (STATES - 1)];
+	return sctp_next[side][p->sctp_event & (SCTP_EVENTS - 1)][c->state & (STATES - 1)];
+}
+
+static __always_inline bool is_active_state(__u8 protocol, __u32 state)
+{
+	return protocol == IPPROTO_TCP ? TCP_ACTIVE >> state & 1 : state == SCTP_S_ESTABLISHED;
+}
+
+static __always_inline void move_state(const struct packet *p, struct conn *c, struct dest *d, __u32 state)
+{
+	c->state = state;
+	set_active(c, d, is_active_state(p->flow.protocol, state));
+	if (state == (p->flow.protocol == IPPROTO_TCP ? TCP_S_ESTABLISHED : SCTP_S_ESTABLISHED))
+		assure_template(c);
+}
+
 /* A packet was seen: the state moves, and the timer starts anew with the state's timeout. */
 static __always_inline void track(const struct packet *p, const struct settings *set, struct conn *c, struct dest *d)
 {
@@ -145,16 +166,12 @@ static __always_inline void track(const struct packet *p, const struct settings 
 
 	if (p->direction == DIR_OUT)
 		c->flags &= ~CONN_NOOUTPUT;
-	if (row == ROW_TCP && p->fragment != LATER_FRAGMENT) {
+	if (row != ROW_UDP && p->fragment != LATER_FRAGMENT) {
 		__u32 side = p->direction == DIR_OUT ? SIDE_OUTPUT : c->flags & CONN_NOOUTPUT ? SIDE_INPUT_ONLY : SIDE_INPUT;
-		__u32 state = tcp_next[set->secure_tcp & 1][side][tcp_event(p->tcp_flags)][c->state & (STATES - 1)];
+		__u32 state = next_state(p, set, c, side);
 
-		if (state != c->state) {
-			c->state = state;
-			set_active(c, d, TCP_ACTIVE >> state & 1);
-			if (state == TCP_S_ESTABLISHED)
-				assure_template(c);
-		}
+		if (state != c->state)
+			move_state(p, c, d, state);
 	}
 	if (row == ROW_UDP && p->direction == DIR_OUT)
 		assure_template(c);

@@ -182,7 +182,7 @@ export class Mirror {
     setU16(region.view, at + abi.dest.life, abi.destLife["in-service"]);
     writeKey(region.bytes, region.view, at + abi.dest.of, service.spec.key);
     this.#writeSpec(at, dest, spec);
-    this.#writeOverload(at, spec, false);
+    this.#writeOverload(at, spec, resurrected);
     setU32(region.view, at + abi.dest.flags, u32(region.view, at + abi.dest.flags) | abi.destFlag.available);
     this.writeHop(dest.id, spec.addr);
     this.#shadow(service).unshift({ id: dest.id, weight: spec.weight });
@@ -222,7 +222,11 @@ export class Mirror {
     bytes[at + abi.dest.tunType] = tunnelTypes.indexOf(spec.tunnel.type);
     bytes[at + abi.dest.tunFlags] = tunnelChecksums.indexOf(spec.tunnel.checksum);
     const answersPass = spec.method === "nat" || spec.method === "fullnat";
-    setU16(view, at + abi.dest.connFlags, (answersPass ? 0 : abi.connFlag.nooutput) | (spec.toa ? abi.connFlag.toa : 0));
+    setU16(
+      view,
+      at + abi.dest.connFlags,
+      (answersPass ? 0 : abi.connFlag.nooutput) | (spec.toa && spec.method === "fullnat" ? abi.connFlag.toa : 0),
+    );
   }
 
   /** Spec 2.4: between the thresholds, an edit leaves things as they are. */

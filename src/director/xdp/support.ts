@@ -7,7 +7,17 @@ const SCHEDULERS = new Set(["none", "rr", "wrr", "lc", "wlc", "sed", "nq", "fo",
 
 /** Settings that would be read back and change nothing. */
 const SETTINGS: ReadonlySet<string> = new Set([
-  ...["secure_tcp", "sloppy_tcp", "pmtu_disc", "am_droprate", "amemthresh", "run_estimation", "drop_packet", "conn_reuse_mode"],
+  ...[
+    "secure_tcp",
+    "sloppy_tcp",
+    "sloppy_sctp",
+    "pmtu_disc",
+    "am_droprate",
+    "amemthresh",
+    "run_estimation",
+    "drop_packet",
+    "conn_reuse_mode",
+  ],
   ...["expire_nodest_conn", "expire_quiescent_template"],
 ]);
 
@@ -20,8 +30,7 @@ function limit(operation: Operation): string | undefined {
   switch (operation.op) {
     case "add-service":
     case "edit-service": {
-      const { key, scheduler, pe } = operation.service;
-      if (key.fwmark === undefined && key.protocol === "sctp") return "SCTP services";
+      const { scheduler, pe } = operation.service;
       if (!SCHEDULERS.has(scheduler)) return `scheduler ${scheduler}`;
       return pe === "" ? undefined : `persistence engine ${pe}`;
     }
