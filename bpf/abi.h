@@ -298,6 +298,7 @@ struct table_state {
 	__u32 live;             /* conns and templates in the table */
 	__u32 drop_counter;     /* drop_packet: spec 7.2 */
 	__u64 swept;            /* conns expired since load */
+	__u32 drop_entry_turn[16]; /* drop_entry: looked at, by packets seen */
 	__u64 icmp_stamp;       /* ICMP rate limit: jiffies << 32 | tokens */
 };
 

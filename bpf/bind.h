@@ -32,7 +32,7 @@ static __always_inline struct laddr *laddr_at(__u32 at)
 
 static __always_inline void unbind(struct conn *c)
 {
-	struct dest *d = dest_at(c->dest);
+	struct dest *d = c->dest == NO_DEST ? 0 : dest_at(c->dest);
 	struct laddr *l = c->laddr ? laddr_at(c->laddr - 1) : 0;
 
 	if (d && c->flags & CONN_TEMPLATE) {
@@ -166,12 +166,15 @@ static __always_inline void fill_conn(struct conn *c, const struct service *s, c
 	c->out.dst = in->src;
 	c->out.dport = in->sport;
 	c->out.protocol = in->protocol;
-	c->out.family = d->family;
+	c->out.family = d->family ? d->family : in->family;
 	c->out.kind = in->kind;
 	c->dest = b->dest;
 	c->flags = d->conn_flags | CONN_INACTIVE | b->flags;
 	c->state = 0;
-	c->method = d->hop.generation == HOP_LOCAL && d->method != METHOD_NAT ? METHOD_LOCAL : d->method;
+	if (b->dest == NO_DEST)
+		c->method = METHOD_BYPASS;
+	else
+		c->method = d->hop.generation == HOP_LOCAL && d->method != METHOD_NAT ? METHOD_LOCAL : d->method;
 	if (c->method == METHOD_LOCAL)
 		c->flags |= CONN_NOOUTPUT; /* whatever its method was to be: its answers do not pass us */
 	c->timeout = set->hz * FIRST_SECONDS;
@@ -233,7 +236,7 @@ __noinline int bear_conn(const struct service *s, const struct flow *in, struct 
 
 	if (b->flags & CONN_TEMPLATE)
 		__sync_fetch_and_add(&d->persist, 1);
-	else
+	else if (b->dest != NO_DEST)
 		count_conn(d);
 	__sync_fetch_and_add(&table->live, 1);
 	WRITE_ONCE(c->life, LIFE_LIVE);

@@ -4,6 +4,9 @@
 
 #include "packet.h"
 
+/* Index 0 is no dest: the data path's own, of conns that bypass. */
+#define NO_DEST 0
+
 static __always_inline struct dest *dest_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&dests, &index);

@@ -87,6 +87,11 @@ static __always_inline bool hook_grow(struct __sk_buff *skb, int bytes, enum pus
 	return bpf_skb_adjust_room(skb, bytes, BPF_ADJ_ROOM_MAC, flags) == 0;
 }
 
+static __always_inline bool hook_shrink(struct __sk_buff *skb, __u32 bytes)
+{
+	return bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, 0) == 0 && hook_linear(skb);
+}
+
 static __always_inline bool hook_trim(struct __sk_buff *skb, __u32 size)
 {
 	if (size < skb->len && bpf_skb_change_tail(skb, size, 0))

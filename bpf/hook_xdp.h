@@ -55,6 +55,12 @@ static __always_inline bool hook_grow(struct xdp_md *ctx, int bytes, enum push w
 	return bpf_xdp_adjust_head(ctx, -bytes) == 0;
 }
 
+/* `bytes` less at the front; the Ethernet header has to be written anew. */
+static __always_inline bool hook_shrink(struct xdp_md *ctx, __u32 bytes)
+{
+	return bpf_xdp_adjust_head(ctx, bytes) == 0;
+}
+
 /* Cut the frame down to `size` bytes. */
 static __always_inline bool hook_trim(struct xdp_md *ctx, __u32 size)
 {

@@ -135,3 +135,104 @@ static __always_inline bool rewrite_error(HOOK_CONTEXT *ctx, const struct packet
 {
 	return p->flow.family == 4 ? rewrite_error4(ctx, p, q, to, src, dst) : rewrite_error6(ctx, p, q, to, src, dst);
 }
+
+/* Over the whole message, and for ICMPv6 the pseudo header. */
+static __always_inline bool is_icmp_sum_right(HOOK_CONTEXT *ctx, const struct packet *p)
+{
+	__u32 bytes = p->len - (l4_of(p) - ETH_LEN);
+	__u64 sum = sum_packet(ctx, l4_of(p), bytes);
+
+	if (p->flow.family == 6) {
+		sum += bpf_htonl(bytes) + bpf_htonl(IPPROTO_ICMPV6);
+#pragma clang loop unroll(full)
+		for (int i = 0; i < 4; i++)
+			sum += (__u64)p->flow.src.w[i] + p->flow.dst.w[i];
+	}
+	return fold(sum) == 0xffff;
+}
+
+/* What an error about one of our tunnels says. */
+struct tunnel_quote {
+	__be32 dest;            /* the outer header was for it */
+	__u32 inner;            /* offset of the request in the frame */
+	__u32 mtu;              /* as reported */
+	__u8 type, code;
+	__u8 df;                /* of the request */
+};
+
+/* Only the headers that tunnel.h writes are known. On success q->flow is the request's own. */
+static __always_inline bool parse_tunnel_quote(HOOK_CONTEXT *ctx, const struct packet *p, struct quote *q, struct tunnel_quote *t)
+{
+	const struct icmp_header *icmp = hook_data(ctx) + l4_of(p);
+	const struct iphdr *outer = (const void *)(icmp + 1), *inner;
+	const struct ports *ports;
+	const __u8 *shim = (const void *)(outer + 1);
+	__u32 skip = sizeof(*outer);
+
+	if ((void *)(shim + 8) > hook_end(ctx) || outer->version != 4 || outer->ihl != 5)
+		return false;
+	switch (outer->protocol) {
+	case IPPROTO_IPIP:
+		break;
+	case IPPROTO_UDP:
+		skip += sizeof(struct udphdr) + GUE_HEADER;
+		break;
+	case IPPROTO_GRE:
+		skip += shim[0] & 0x80 ? 8 : 4;
+		break;
+	default:
+		return false;
+	}
+	t->dest = outer->daddr;
+	t->type = icmp->type;
+	t->code = icmp->code;
+	t->mtu = bpf_ntohl(icmp->rest) & 0xffff;
+	t->inner = l4_of(p) + ICMP_HEADER + skip;
+	inner = hook_data(ctx) + t->inner;
+	if ((void *)(inner + 1) > hook_end(ctx) || inner->version != 4 || inner->ihl != 5)
+		return false;
+	t->df = (bpf_ntohs(inner->frag_off) & IP_DF) != 0;
+	ports = (const void *)(inner + 1);
+	if ((void *)(ports + 1) > hook_end(ctx) || t->inner + sizeof(*inner) + 8 > ETH_LEN + p->len)
+		return false;
+	q->flow.src.w[0] = inner->saddr;
+	q->flow.dst.w[0] = inner->daddr;
+	q->flow.sport = ports->source;
+	q->flow.dport = ports->dest;
+	q->flow.protocol = inner->protocol;
+	q->flow.family = 4;
+	return true;
+}
+
+/* The frame becomes an error about the request: what stood between our headers and it is cut out. */
+static __always_inline bool relay_error(HOOK_CONTEXT *ctx, const struct packet *p, const struct tunnel_quote *t, __u32 mtu)
+{
+	__u32 quoted = ETH_LEN + p->len - t->inner;
+	__u32 cut = t->inner - (ETH_LEN + sizeof(struct iphdr) + ICMP_HEADER);
+	struct icmp_header *icmp;
+	struct iphdr *ip, *inner;
+	const __u32 *w;
+
+	if (!hook_shrink(ctx, cut))
+		return false;
+	ip = hook_data(ctx) + ETH_LEN;
+	icmp = (void *)(ip + 1);
+	inner = (void *)(icmp + 1);
+	if ((void *)(inner + 1) > hook_end(ctx))
+		return false;
+	icmp->type = t->type;
+	icmp->code = t->code;
+	icmp->checksum = 0;
+	icmp->rest = bpf_htonl(mtu);
+	icmp->checksum = ~fold(sum_packet(ctx, ETH_LEN + sizeof(*ip), ICMP_HEADER + quoted));
+	*(__u32 *)ip = 0x45 | 0xc0 << 8 | (__u32)bpf_htons(sizeof(*ip) + ICMP_HEADER + quoted) << 16;
+	*((__u32 *)ip + 1) = bpf_get_prandom_u32() & 0xffff;
+	ip->ttl = 64;
+	ip->protocol = IPPROTO_ICMP;
+	ip->check = 0;
+	ip->saddr = inner->daddr;
+	ip->daddr = inner->saddr;
+	w = (const void *)ip;
+	ip->check = ~fold((__u64)w[0] + w[1] + w[2] + w[3] + w[4]);
+	return true;
+}

@@ -109,6 +109,8 @@ static __always_inline enum verdict no_hop(HOOK_CONTEXT *ctx, struct packet *p, 
 /* TTL, next hop and path MTU, then by the conn's method. */
 static __always_inline enum verdict forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
 {
+	if (unlikely(c->method == METHOD_BYPASS))
+		return leave(p, EXIT_BYPASS, V_PASS); /* the stack takes it to its own destination */
 	if (unlikely(d->hop.generation == HOP_LOCAL))
 		return c->method == METHOD_NAT ? forward_nat(ctx, p, c, d) : leave(p, EXIT_LOCAL, V_PASS);
 	if (unlikely(p->ttl <= 1))
@@ -139,7 +141,7 @@ static __always_inline enum verdict request(HOOK_CONTEXT *ctx, struct packet *p,
 {
 	struct counters *n = counters_of(p, c->dest);
 
-	if (likely(n)) {
+	if (likely(n)) { /* those of NO_DEST are nobody's */
 		n->in_pkts++;
 		n->in_bytes += p->len;
 	}
@@ -180,7 +182,7 @@ static __always_inline void end_old(const struct packet *p, struct conn *c, __u3
 /* Is the conn one that this request may not use? V_NEXT: it may, or has none any more (m->conn is 0). */
 static __always_inline enum verdict check_conn(struct packet *p, const struct settings *set, struct match *m, const struct dest *d)
 {
-	bool gone = !is_available(d);
+	bool gone = !is_available(d) && m->conn->dest != NO_DEST;
 
 	if (likely(!gone && !is_reopened(p, set, m->conn, d)))
 		return V_NEXT;
@@ -198,6 +200,8 @@ static __always_inline enum verdict not_opened(HOOK_CONTEXT *ctx, struct packet 
 {
 	if (reason == EXIT_NO_DEST)
 		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NO_DEST, EXIT_NO_DEST_QUIET);
+	if (reason == EXIT_NAT_ICMP_SEND)
+		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NAT_ICMP_SEND, EXIT_NAT_ICMP_SEND);
 	if (reason == EXIT_NO_SERVICE || reason == EXIT_NOT_SCHEDULED)
 		return leave(p, reason, V_PASS);
 	return leave(p, reason & (EXIT_ROW - 1), V_DROP);
@@ -320,6 +324,41 @@ static __always_inline bool is_error(const struct icmp_header *icmp, int family)
 	return icmp->type == ICMP_UNREACHABLE || icmp->type == ICMP_SOURCE_QUENCH || icmp->type == ICMP_TIME;
 }
 
+/*
+ * An error about a packet in one of our tunnels: the quote's outer header is ours, inside is a request (spec 5.7). Its client
+ * is told the same about the request itself; that a path is narrow is remembered for the dest.
+ */
+static __always_inline enum verdict tunnel_error(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct quote *q)
+{
+	struct tunnel_quote t = {};
+	struct match m;
+	struct dest *d;
+	__u32 mtu;
+
+	if (!parse_tunnel_quote(ctx, p, q, &t) || !find_conn(&m, set, &q->flow, p->now, 4))
+		return leave(p, EXIT_ICMP, V_PASS);
+	d = dest_at(m.conn->dest);
+	if (!d || m.direction != DIR_IN || m.conn->method != METHOD_TUNNEL || d->addr.w[0] != t.dest)
+		return leave(p, EXIT_ICMP, V_PASS);
+	if (!is_icmp_sum_right(ctx, p))
+		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
+	mtu = 0;
+	if (t.type == ICMP_UNREACHABLE && t.code == 4) {
+		if (t.mtu >= 68 + tunnel_overhead(d) && t.mtu < d->mtu)
+			d->mtu = t.mtu;
+		if (!t.df)
+			return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
+		mtu = d->mtu - tunnel_overhead(d);
+	}
+	if (p->ttl <= 1 || !relay_error(ctx, p, &t, mtu))
+		return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
+	if (is_available(d))
+		count_out(p, m.conn);
+	if (unlikely(m.conn->hop.generation != set->generation) && !refresh_client_hop(ctx, p->ifindex, m.conn, set->generation))
+		return leave(p, EXIT_REPLY_SLOW, V_PASS);
+	return send_to(ctx, p, &m.conn->hop, 4, EXIT_ICMP_RELATED);
+}
+
 __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 {
 	const struct icmp_header *icmp;
@@ -339,12 +378,14 @@ __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 	if ((void *)(icmp + 1) > hook_end(ctx) || p->fragment != WHOLE || !is_error(icmp, p->flow.family))
 		return leave(p, EXIT_ICMP, V_PASS);
 	if (!(four ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
-		return leave(p, EXIT_ICMP, V_PASS);
+		return four ? tunnel_error(ctx, p, set, &q) : leave(p, EXIT_ICMP, V_PASS);
 	if (!(four ? find_conn(&m, set, &q.flow, p->now, 4) : find_conn(&m, set, &q.flow, p->now, 6)))
 		return leave(p, EXIT_ICMP, V_PASS);
 	d = dest_at(m.conn->dest);
 	if (!d)
 		return leave(p, EXIT_BUG, V_DROP);
+	if (has_out_flow(m.conn) && !is_icmp_sum_right(ctx, p))
+		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
 	return m.direction == DIR_OUT ? error_to_client(ctx, p, set, &q, m.conn, d) : error_to_dest(ctx, p, &q, m.conn, d);
 }
 

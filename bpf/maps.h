@@ -86,6 +86,15 @@ struct {
 	__type(value, struct dest);
 } dests SEC(".maps");
 
+/* Addresses and ports of NAT dests, for nat_icmp_send: struct service_key with the dest's address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct service_key);
+	__type(value, __u32);
+} nat_dests SEC(".maps");
+
 /*
  * Lists that services name by their first place: dests, newest first; hash tables of dests, 0 for an empty place; local
  * addresses.

@@ -93,6 +93,25 @@ static __always_inline bool is_one_packet(const struct service *s, const struct 
 	return s->flags & SERVICE_ONE_PACKET && p->flow.protocol == IPPROTO_UDP;
 }
 
+/* nat_icmp_send: a NAT dest speaks of a conn that we know nothing of (spec 5.4). */
+static __always_inline bool is_stray_answer(const struct packet *p)
+{
+	struct service_key key = { .addr = p->flow.src, .port = p->flow.sport, .protocol = p->flow.protocol, .family = p->flow.family };
+	bool last = p->flow.protocol == IPPROTO_TCP ? p->tcp_flags & TCP_RST_FLAG
+						      : p->flow.protocol == IPPROTO_SCTP && p->sctp_event == SCTP_E_ABORT;
+
+	return !last && bpf_map_lookup_elem(&nat_dests, &key);
+}
+
+/*
+ * cache_bypass (spec 5.6): without a dest, a packet of a fwmark service goes on to its own destination, and its conn with it.
+ * The stack routes it, and refuses what is for the director itself.
+ */
+static __always_inline bool may_bypass(const struct service *s, const struct settings *set)
+{
+	return set->cache_bypass && s->fwmark;
+}
+
 /* Returns BORN, and p->slot names the new conn; else why not. */
 __noinline int open_conn(struct packet *p)
 {
@@ -108,20 +127,27 @@ __noinline int open_conn(struct packet *p)
 	p->mark = set->mark_rules ? mark_of(p) : 0;
 	s = find_service(set, &p->flow, p->mark);
 	if (!s)
-		return EXIT_NO_SERVICE;
-	if (!may_open(p, set) || p->flow.sport == bpf_htons(FTP_DATA_PORT))
+		return set->nat_icmp_send && is_stray_answer(p) ? EXIT_NAT_ICMP_SEND : EXIT_NO_SERVICE;
+	if (!may_open(p, set))
 		return EXIT_NOT_SCHEDULED;
 	if (is_defended(set))
 		return EXIT_DROP_PACKET;
+	if (p->flow.sport == bpf_htons(FTP_DATA_PORT))
+		return EXIT_NOT_SCHEDULED;
 	result = s->flags & SERVICE_PERSISTENT ? open_following(s, p, &b) : open_scheduled(s, p, &b);
 	if (result == EXIT_NO_DEST && s->port == FTP_PORT && p->flow.dport != bpf_htons(FTP_PORT))
 		return EXIT_NOT_SCHEDULED;
+	if (result == EXIT_NO_DEST && may_bypass(s, set)) {
+		b.dest = NO_DEST;
+		b.flags = 0;
+		result = BORN;
+	}
 	if (result != BORN)
 		return result;
 	d = dest_at(b.dest);
 	if (!d)
 		return EXIT_BUG;
-	b.dport = dest_port(s, p, d);
+	b.dport = b.dest == NO_DEST ? 0 : dest_port(s, p, d);
 	b.flags = is_one_packet(s, p) ? CONN_ONE_PACKET : 0;
 	b.fwmark = p->mark;
 	b.cpu = p->cpu;
@@ -135,7 +161,7 @@ __noinline int open_conn(struct packet *p)
 		return result;
 	}
 	n = counters_of(p, b.dest);
-	if (n)
+	if (n && b.dest != NO_DEST)
 		n->conns++;
 	p->slot = b.slot;
 	p->direction = DIR_IN;

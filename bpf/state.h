@@ -127,7 +127,8 @@ static __always_inline void set_active(struct conn *c, struct dest *d, bool acti
 	if (active == !(c->flags & CONN_INACTIVE))
 		return;
 	c->flags ^= CONN_INACTIVE;
-	__sync_fetch_and_add(&d->active, active ? 1 : -1);
+	if (c->dest != NO_DEST)
+		__sync_fetch_and_add(&d->active, active ? 1 : -1);
 }
 
 /* A child is established: its template is not to be dropped lightly. */

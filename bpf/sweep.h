@@ -28,6 +28,56 @@ static __always_inline void expire(struct sweep *w, struct conn *c, __u32 slot)
 	end_conn(slot, w->now, false);
 }
 
+/*
+ * drop_entry (spec 7.2): the kernel looks at a random 32nd of its table each second; here each conn is looked at with that
+ * chance as the sweep passes it, which is once a second.
+ */
+#define DROP_ENTRY_SHARE 32
+#define IDLE_SECONDS 60
+
+/* Test T: one of every n conns that have been idle for a minute after n packets, n up to 8. */
+static __always_inline bool is_expendable(struct sweep *w, const struct conn *c)
+{
+	__s32 idle = (__s32)(c->timeout - (c->expires - w->now));
+	__u32 n = c->in_pkts;
+
+	if (idle < (__s32)(w->set->hz * IDLE_SECONDS) || n == 0 || n > 8)
+		return false;
+	return __sync_fetch_and_add(&w->table->drop_entry_turn[n & 15], 1) % n == 0;
+}
+
+static __always_inline bool is_dropped(struct sweep *w, const struct conn *c)
+{
+	__u8 protocol = c->in.protocol;
+
+	if (c->n_control || bpf_get_prandom_u32() % DROP_ENTRY_SHARE)
+		return false;
+	if (c->flags & CONN_TEMPLATE)
+		return c->state != TEMPLATE_ASSURED;
+	if (protocol == IPPROTO_TCP) {
+		if (c->state == TCP_S_SYN_RECV || c->state == TCP_S_SYNACK)
+			return true;
+		return c->state == TCP_S_ESTABLISHED && is_expendable(w, c);
+	}
+	if (protocol == IPPROTO_SCTP) {
+		if (c->state == SCTP_S_INIT1 || c->state == SCTP_S_INIT)
+			return true;
+		return c->state == SCTP_S_ESTABLISHED && is_expendable(w, c);
+	}
+	return is_expendable(w, c);
+}
+
+/* expire_nodest_conn: conns of dests that are gone are ended without waiting for a packet (spec 2.5). */
+static __always_inline bool is_orphan(struct sweep *w, const struct conn *c)
+{
+	struct dest *d;
+
+	if (!w->set->expire_nodest_conn || c->dest == NO_DEST || c->n_control)
+		return false;
+	d = dest_at(c->dest);
+	return d && !is_available(d);
+}
+
 static long sweep_slot(__u32 i, struct sweep *w)
 {
 	__u32 slot = w->from + i;
@@ -39,6 +89,8 @@ static long sweep_slot(__u32 i, struct sweep *w)
 	case LIFE_LIVE:
 		if (is_past(c->expires, w->now))
 			expire(w, c, slot);
+		else if ((w->set->drop_entry && is_dropped(w, c)) || is_orphan(w, c))
+			end_conn(slot, w->now, true);
 		break;
 	case LIFE_DYING:
 		/* at least one jiffy has passed since: a packet is through within microseconds */
