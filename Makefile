@@ -68,6 +68,7 @@ demo: setup ## a director, two web servers and a client on this machine (root)
 .PHONY: bench
 bench: build ## nanoseconds a packet, throughput in the lab (root)
 	@node build/bench.mjs
+	@node build/bench.mjs --lab
 
 .PHONY: conformance
 conformance: build ## the same script against the kernel's IPVS, in user-mode Linux

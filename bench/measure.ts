@@ -1,11 +1,12 @@
 import type { Row } from "./rows.ts";
 import { openingOf, planOf, type Scene } from "./scene.ts";
-import type { Wrapper } from "./wrapper.ts";
+import type { Hook, Wrapper } from "./wrapper.ts";
 
 /** Runs the rows. Every figure is checked against the counters: each packet has to leave by its row's way. */
 
 export interface Result {
   readonly name: string;
+  readonly hook: Hook;
   readonly flows: number;
   /** A packet, without what the wrapper costs: the median of the rounds, the least and the greatest. */
   readonly ns: number;
@@ -26,8 +27,8 @@ export class Astray extends Error {
   override readonly name = "Astray";
 }
 
-const PASS = 2;
-const REDIRECT = { xdp: 4, tc: 7 };
+/** XDP_* and TC_ACT_*. */
+const VERDICTS = { xdp: { pass: 2, redirect: 4 }, tc: { pass: 0, redirect: 7 } };
 
 export class Bench {
   readonly #scene: Scene;
@@ -82,7 +83,8 @@ export class Bench {
     net.sort((a, b) => a - b);
     const middle = net[net.length >> 1]!;
     const target = row.target === undefined ? {} : { target: row.target };
-    return { name: row.name, flows: row.flows, ns: middle, min: net[0]!, max: net.at(-1)!, ...target };
+    const { name, flows } = row;
+    return { name, hook: this.#wrapper.hook, flows, ns: middle, min: net[0]!, max: net.at(-1)!, ...target };
   }
 
   /** Of the wrapper: for tunnels it takes the outer header off, which is half of what growing and shrinking cost together. */
@@ -104,7 +106,7 @@ export class Bench {
       throw new Astray(
         `${packets} packets should leave by ${reason}; they left by ${went.map((way) => way.join(" ")).join(", ")}`,
       );
-    const wanted = reason === "no-service" ? PASS : REDIRECT[this.#wrapper.hook];
+    const wanted = VERDICTS[this.#wrapper.hook][reason === "no-service" ? "pass" : "redirect"];
     if (verdict !== wanted) throw new Astray(`${reason}: the program returned ${verdict}, not ${wanted}`);
     return ns;
   }

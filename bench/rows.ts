@@ -65,3 +65,7 @@ export const ALL_ROWS: readonly Row[] = [
 ];
 
 export const QUICK_ROWS: readonly Row[] = [...established("tcp", 1), ...opened("tcp", 16_384), pass];
+
+/** The same on tc, where a tunnel cannot be repeated: its buffer stays marked as wrapped up. */
+export const onTc = (rows: readonly Row[]): readonly Row[] =>
+  rows.filter((row) => row.kind === "pass" || (row.method !== "tunnel" && (row.flows === 1 || row.kind === "new")));
