@@ -303,8 +303,12 @@ describe("start and stop", () => {
     expect(snapshot()).toEqual(before);
   });
 
-  test("a VIP that another interface has is refused with that interface's name", () => {
-    expect(() => begin({ vips: [ip(RIP.ipv4)], method: "route" })).toThrow("r0 has 10.99.0.11");
+  test("a VIP that another interface has stays there, and status says what that means", () => {
+    const before = snapshot();
+    begin({ vips: [ip(RIP.ipv4)], method: "route" });
+    expect(look().problems).toEqual(["r0 has 10.99.0.11 too: this server answers for it on that link"]);
+    finish();
+    expect(snapshot()).toEqual(before);
   });
 
   test("a VIP that was not started is not stopped", () => {

@@ -1,12 +1,8 @@
 import { existsSync } from "node:fs";
 import { explain, Fault } from "../fault.ts";
-import { familyOf, type Ip } from "../net/ip.ts";
-import { NETLINK_ROUTE, openNetlink } from "../platform/netlink.ts";
-import { IFA_F_NODAD, type InterfaceAddress } from "../wire/rtnetlink-address.ts";
-import { plainAddress, RtNetlink } from "../wire/rtnetlink-client.ts";
-import { IFF_LOOPBACK, IFF_UP, type Link } from "../wire/rtnetlink-link.ts";
-import { type Route, RT_TABLE_MAIN } from "../wire/rtnetlink-route.ts";
+import type { Ip } from "../net/ip.ts";
 import { attach, detach, type Hook, isAttached, knownOwn, readExits, tellProgram, unpinAll } from "./decap.ts";
+import { type Host, openHost } from "./host.ts";
 import {
   type Actual,
   type Attachment,
@@ -15,7 +11,6 @@ import {
   isRememberedFirst,
   noState,
   plan,
-  prefixLengthOf,
   type State,
   type Step,
   withoutVips,
@@ -27,9 +22,6 @@ import { alone, loadState, removeState, saveState } from "./store.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 /** Makes the host of this network namespace a real server, undoes it, and looks at it. */
-
-/** By this an IPv4 VIP of ours is known on lo, also to somebody who looks with `ip address`. */
-const LABEL = "lo:lvs";
 
 export interface Start {
   readonly vips: readonly Ip[];
@@ -49,7 +41,7 @@ export function start(wish: Start): void {
       if (known === undefined) unpinAllIfAny(); // of an earlier namespace with the same inode
       const place = wish.method === "tunnel" ? { interface: host.tunnelInterface(wish.interface) } : {};
       const vips = wish.vips.map((vip) => ({ vip, method: wish.method, ...place }));
-      host.mustServe(wish.vips);
+      host.mustTake(wish.vips);
       const desired = withVips(former, vips, wish.guePort);
       const work = new Work(host, former, wish.hook);
       try {
@@ -89,6 +81,7 @@ export function status(): Report {
     return report({
       state,
       loopbackUp: host.isLoopbackUp(),
+      elsewhere: host.elsewhere(state.vips.map(({ vip }) => vip)),
       addresses: host.loopbackAddresses(),
       own: host.ownAddresses(state.vips.map(({ vip }) => vip)),
       sysctls: Object.fromEntries(keys.flatMap((key) => attempt(() => readSysctl(key)).map((value) => [key, value]))),
@@ -203,70 +196,4 @@ const isNothing = (state: State): boolean =>
 /** Hosts that never had a tunnel need no bpffs. */
 function unpinAllIfAny(): void {
   if (existsSync("/run/lvsd/bpf")) unpinAll();
-}
-
-type Host = ReturnType<typeof openHost>;
-
-/** Links and addresses of this network namespace. */
-function openHost() {
-  const port = openNetlink({ protocol: NETLINK_ROUTE });
-  const netlink = new RtNetlink(port);
-  const links = netlink.links();
-  const loopback = links.find((link) => (link.flags & IFF_LOOPBACK) !== 0);
-  if (loopback === undefined) throw new Fault("realserver", "ENODEV", "this network namespace has no loopback interface");
-  const isOnLoopback = (address: InterfaceAddress) => address.ifindex === loopback.ifindex;
-  const vipAddress = (vip: Ip): InterfaceAddress => ({
-    ...plainAddress(loopback.ifindex, vip, prefixLengthOf(vip)),
-    label: familyOf(vip) === "ipv4" ? LABEL : "",
-    // Others on the link have the VIP as well, which duplicate detection would take for a conflict.
-    flags: familyOf(vip) === "ipv4" ? 0 : IFA_F_NODAD,
-  });
-  const link = (name: string): Link => {
-    const found = links.find((each) => each.name === name);
-    if (found === undefined) throw new Fault("realserver", "ENODEV", `there is no interface ${name}`);
-    return found;
-  };
-  const isLoopbackUp = () => (loopback.flags & IFF_UP) !== 0;
-  return {
-    close: () => port.close(),
-    isLoopbackUp,
-    loopbackAddresses: () =>
-      netlink
-        .addresses()
-        .filter(isOnLoopback)
-        .map(({ address }) => address),
-    /** Where a director may send a tunnel to: what the host has but for VIPs and 127.0.0.1 and ::1. */
-    ownAddresses(vips: readonly Ip[]): Ip[] {
-      const all = netlink.addresses().map(({ address }) => address);
-      return [...new Set(all)].filter((a) => !a.startsWith("127.") && a !== "::1" && !vips.includes(a));
-    },
-    addVip: (vip: Ip) => netlink.addAddress(vipAddress(vip), "replace"),
-    deleteVip(vip: Ip): void {
-      const there = netlink
-        .addresses()
-        .find((a) => isOnLoopback(a) && a.address === vip && a.prefixLength === prefixLengthOf(vip));
-      if (there !== undefined) netlink.deleteAddress(there);
-    },
-    link,
-    /** The one that was named, else that of the default route; ENODEV, ENOENT. */
-    tunnelInterface(name: string | undefined): string {
-      if (name !== undefined) return link(name).name;
-      const routes = netlink.routes([RT_TABLE_MAIN]).filter(({ prefixLength }) => prefixLength === 0);
-      const rank = ({ family, metric }: Route) => (family === "ipv4" ? 0 : 2 ** 33) + metric;
-      const ifindex = routes.toSorted((a, b) => rank(a) - rank(b))[0]?.nextHops[0]?.ifindex;
-      const found = links.find((link) => link.ifindex === ifindex);
-      if (found === undefined)
-        throw new Fault("realserver", "ENOENT", "no default route tells the interface: name it with --interface");
-      return found.name;
-    },
-    /** An address of another interface is answered for on the link, whatever the sysctls say. */
-    mustServe(vips: readonly Ip[]): void {
-      if (!isLoopbackUp() && vips.some((vip) => familyOf(vip) === "ipv6"))
-        throw new Fault("realserver", "ENETDOWN", "lo is down and takes no IPv6 address: ip link set lo up");
-      const foreign = netlink.addresses().find((a) => !isOnLoopback(a) && vips.includes(a.address));
-      if (foreign === undefined) return;
-      const name = links.find((link) => link.ifindex === foreign.ifindex)?.name ?? `interface ${foreign.ifindex}`;
-      throw new Fault("realserver", "EADDRINUSE", `${name} has ${foreign.address}, and so tells the whole link that it is here`);
-    },
-  };
 }

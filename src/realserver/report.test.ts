@@ -27,6 +27,7 @@ const state: State = {
 const well: Seen = {
   state,
   loopbackUp: true,
+  elsewhere: [],
   addresses: [vip],
   own: [own],
   sysctls: {
@@ -56,6 +57,11 @@ const cases: [name: string, seen: Partial<Seen>, problem: string[]][] = [
     "a strict filter on the tunnel's interface",
     { sysctls: { ...well.sysctls, [`${all}/rp_filter`]: "1" } },
     ["rp_filter of eth0 is 0 and rp_filter of all is 1: packets from the tunnel are dropped when the way back to the client is another interface"],
+  ],
+  [
+    "a VIP that another interface has",
+    { elsewhere: [{ vip, interface: "eth0" }] },
+    ["eth0 has 10.0.0.100 too: this server answers for it on that link"],
   ],
   ["a VIP that was taken away", { addresses: [] }, ["10.0.0.100 is not on lo: this server does not take its packets"]],
   [

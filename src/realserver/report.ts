@@ -15,6 +15,8 @@ export interface ProgramSeen {
 export interface Seen {
   readonly state: State;
   readonly loopbackUp: boolean;
+  /** VIPs that another interface has too. */
+  readonly elsewhere: readonly { readonly vip: Ip; readonly interface: string }[];
   /** On lo. */
   readonly addresses: readonly Ip[];
   /** The host's own, without VIPs. */
@@ -78,6 +80,7 @@ export function report(seen: Seen): Report {
     problems: [
       ...(vips.length > 0 && !seen.loopbackUp ? ["lo is down: the host itself does not reach its VIPs"] : []),
       ...vips.filter(({ present }) => !present).map(({ vip }) => `${vip} is not on lo: this server does not take its packets`),
+      ...seen.elsewhere.map((a) => `${a.interface} has ${a.vip} too: this server answers for it on that link`),
       ...sysctls.filter(({ ok }) => !ok).map(({ rule, value }) => sysctlProblem(rule, value, seen.sysctls)),
       ...programProblems(seen, attachments),
     ],
