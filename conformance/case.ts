@@ -20,6 +20,8 @@ export interface Case {
 export interface Answers {
   readonly frames: readonly { readonly side: "c" | "r"; readonly bytes: Uint8Array }[];
   readonly picks: readonly string[];
+  /** Of each command of the step, and of all. */
+  readonly outputs: readonly string[];
   readonly output: string;
   readonly code: number | undefined;
   readonly problems: readonly string[];

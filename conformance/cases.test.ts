@@ -90,6 +90,25 @@ describe("two transcripts", () => {
   });
 });
 
+describe("two steps of unlike length", () => {
+  const mismatches = (kernel: string[], ours: string[]): (string | undefined)[][] => {
+    const [k, o] = [transcript(kernel), transcript(ours)];
+    if (!("transcript" in k && "transcript" in o)) throw new Error("no transcript");
+    return compare(k.transcript, o.transcript).map((m) => [m.kernel, m.ours]);
+  };
+  it("differ only by the line in the middle that one of them lacks", () => {
+    expect(mismatches(["a", "b", "c", "d"], ["a", "c", "d"])).toEqual([["b", undefined]]);
+    expect(mismatches(["a", "d"], ["a", "b", "c", "d"])).toEqual([
+      [undefined, "b"],
+      [undefined, "c"],
+    ]);
+  });
+  it("show a changed line beside the one it stands for", () => {
+    expect(mismatches(["a", "b", "c", "d"], ["a", "x", "d"])).toHaveLength(2);
+    expect(mismatches(["size=4096", "x", "y"], ["size=1", "y"])).toContainEqual(["size=4096", "size=1"]);
+  });
+});
+
 describe("the list of wanted differences", () => {
   const list: Difference[] = [{ cases: "9-x/*", kernel: /^size=4096$/, ours: /^size=\d+$/, reason: "another table" }];
   const c = anyCase("ipvsadm -Ln\n");

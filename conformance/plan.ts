@@ -43,17 +43,17 @@ function answersOf(block: Block): Answers {
   const frames: { side: "c" | "r"; bytes: Uint8Array }[] = [];
   const picks: string[] = [];
   const problems: string[] = [];
-  let output = "";
+  const outputs: string[] = [];
   let code: number | undefined;
   for (const text of block.lines) {
     const rest = text.slice(2);
     if (text.startsWith("f ")) frames.push({ side: rest[0] === "r" ? "r" : "c", bytes: bytesOf(rest.slice(2)) });
     else if (text.startsWith("p")) picks.push(rest);
-    else if (text.startsWith("o")) output += Buffer.from(rest, "hex").toString("utf8");
+    else if (text.startsWith("o")) outputs.push(Buffer.from(rest, "hex").toString("utf8"));
     else if (text.startsWith("x ")) code = code === undefined || code === 0 ? Number(rest) : code;
     else if (text.startsWith("! ")) problems.push(rest);
   }
-  return { frames, picks, output, code, problems };
+  return { frames, picks, outputs, output: outputs.join(""), code, problems };
 }
 
 /** The agent's answers become the case's outcome. */

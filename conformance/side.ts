@@ -24,6 +24,8 @@ export interface Dialect {
   readonly quiet: number;
   /** The same when nothing has come out at all: a daemon that answers for the data path needs a moment. */
   readonly patience?: number;
+  /** How often conns are listed for one answer, which is what most listings agree on; 1 when not said. */
+  readonly connListings?: number;
   writeSetting(name: string, value: string): string;
   readSetting(name: string): string;
   /** Lines that give packets for a port (any protocol) the firewall mark; `first` on the first call of a case. */

@@ -67,21 +67,32 @@ function ipvsadmStep(words: readonly string[], text: string, input: string | und
   const listsConns = words.some((w) => w === "-c" || w === "--connection" || /^-[Lnl]*c[Lnlc]*$/.test(w));
   return {
     text,
-    plan: (dialect) => commandPlan(dialect.ipvsadm, words, input),
+    plan(dialect) {
+      const once = commandPlan(dialect.ipvsadm, words, input);
+      return listsConns ? Array.from({ length: dialect.connListings ?? 1 }, () => once).flat() : once;
+    },
     read(a, memory) {
-      const lines = outputLines(a.output).map(nameless);
+      const lines = outputLines(listsConns ? mostAgreed(a.outputs) : a.output).map(nameless);
       const sorted = listsConns ? [...lines.slice(0, 2), ...sortConns(lines.slice(2))] : lines;
       return remember(memory, [...readProblems(a), ...sorted, `exit ${a.code}`], a.code);
     },
   };
 }
 
+/** The listing that most others are like, order and expiry apart. */
+function mostAgreed(outputs: readonly string[]): string {
+  const keys = outputs.map((o) => sortConns(o.replace(/ \d+:\d\d /g, " ").split("\n")).join("\n"));
+  const votes = keys.map((key) => keys.filter((other) => other === key).length);
+  return outputs[votes.indexOf(Math.max(...votes))] ?? "";
+}
+
 function connsStep(text: string): Step {
   return {
     text,
-    plan: (dialect) => commandPlan(dialect.ipvsadm, ["-Lnc"], undefined),
+    plan: (dialect) =>
+      Array.from({ length: dialect.connListings ?? 1 }, () => commandPlan(dialect.ipvsadm, ["-Lnc"], undefined)).flat(),
     read(a, memory) {
-      const lines = sortConns(outputLines(a.output).slice(2));
+      const lines = sortConns(outputLines(mostAgreed(a.outputs)).slice(2));
       return remember(memory, [...readProblems(a), ...(lines.length > 0 ? lines : ["none"])]);
     },
   };

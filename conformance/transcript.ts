@@ -37,20 +37,44 @@ export function parseTranscript(name: string, text: string): Transcript {
 }
 
 export function compare(kernel: Transcript, ours: Transcript): Mismatch[] {
-  const mismatches: Mismatch[] = [];
   const count = Math.max(kernel.steps.length, ours.steps.length);
-  for (let i = 0; i < count; i++) {
-    const k = kernel.steps[i];
-    const o = ours.steps[i];
-    const step = k?.step ?? o?.step ?? "";
-    const lines = Math.max(k?.lines.length ?? 0, o?.lines.length ?? 0);
-    for (let n = 0; n < lines; n++) {
-      const a = k?.lines[n];
-      const b = o?.lines[n];
-      if (!isSameLine(a, b)) mismatches.push({ step, kernel: a, ours: b });
+  return Array.from({ length: count }, (_, i) => {
+    const step = (kernel.steps[i] ?? ours.steps[i])!.step;
+    const pairs = align(kernel.steps[i]?.lines ?? [], ours.steps[i]?.lines ?? []);
+    return pairs.filter(([k, o]) => !isSameLine(k, o)).map(([k, o]) => ({ step, kernel: k, ours: o }));
+  }).flat();
+}
+
+type Pair = readonly [kernel: string | undefined, ours: string | undefined];
+
+/** Line beside line; where one side has more, lines that are the same stay beside each other (longest common subsequence). */
+function align(a: readonly string[], b: readonly string[]): Pair[] {
+  if (a.length === b.length) return a.map((line, i) => [line, b[i]]);
+  const common = commonLengths(a, b);
+  const pairs: Pair[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    const skipA = common[i + 1]?.[j] ?? -1;
+    const skipB = common[i]?.[j + 1] ?? -1;
+    if (i < a.length && j < b.length && (isSameLine(a[i], b[j]) || (skipA === skipB && skipA === common[i + 1]![j + 1]))) {
+      pairs.push([a[i++], b[j++]]);
+    } else if (i < a.length && skipA >= skipB) pairs.push([a[i++], undefined]);
+    else pairs.push([undefined, b[j++]]);
+  }
+  return pairs;
+}
+
+/** [i][j]: how many lines the rests of a from i and of b from j have in common, in order. */
+function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
+  const lengths = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
+      const both = isSameLine(a[i], b[j]) ? lengths[i + 1]![j + 1]! + 1 : 0;
+      lengths[i]![j] = Math.max(both, lengths[i + 1]![j]!, lengths[i]![j + 1]!);
     }
   }
-  return mismatches;
+  return lengths;
 }
 
 const EXPIRY = /^([A-Z]\w* +)(\d+):(\d\d)( .*)$/;

@@ -30,6 +30,8 @@ export const kernelDialect: Dialect = {
   ipvsadm: "ipvsadm",
   quiet: 0, // one processor, and a frame sent is forwarded before send(2) returns
   patience: 0,
+  // /proc/net/ip_vs_conn loses its place, and with it lines, when conns of other namespaces come and go meanwhile
+  connListings: 3,
   writeSetting: (name, value) => line("W", settingPath(name), value),
   readSetting: (name) => line("R", settingPath(name)),
   mark: (mark, port, first) => [
