@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Family, familyOf, type Ip, ip } from "../net/ip.ts";
@@ -348,6 +349,20 @@ describe("the command", () => {
     run(...byNetns, ...lvsctl("stop", "--vip", VIP4));
     expect(run(...byNsenter, ...lvsctl("stop"))).toBe("no VIPs: this host is no real server\n");
     expect(snapshot()).toEqual(before);
+  });
+
+  test("waits for others of its kind, so that VIPs started at once are all there", async () => {
+    const vips = [VIP4, VIP4B, VIP6];
+    const started = vips.map((vip) =>
+      promisify(execFile)("ip", ["netns", "exec", server, ...lvsctl("start", "--vip", vip, "--method", "route")]),
+    );
+    await Promise.all(started);
+    expect(look()).toMatchObject({ problems: [] });
+    expect(
+      look()
+        .vips.map(({ vip }) => vip)
+        .toSorted(),
+    ).toEqual(vips.toSorted());
   });
 
   test("says so where /proc/sys is read-only, and leaves everything as it was", () => {

@@ -55,14 +55,23 @@ export function saveState(state: State): void {
 
 export const removeState = (): void => rmSync(statePath(), { force: true });
 
-/** One at a time: EBUSY while another lvsctl changes a real server of this machine. */
+const LOCK_TRY_MS = 20;
+const LOCK_WAIT_MS = 20_000;
+
+/** One at a time on this machine, since all share a bpffs that the first one mounts. Waits for its turn; EBUSY after 20 s. */
 export function alone<T>(work: () => T): T {
   mkdirSync(RUN, { recursive: true, mode: 0o755 });
   const fd = openSync(RUN, "r");
   try {
-    if (!lockFile(fd)) throw new Fault("realserver", "EBUSY", "another lvsctl is at it; try again");
+    for (let waited = 0; !lockFile(fd); waited += LOCK_TRY_MS) {
+      if (waited >= LOCK_WAIT_MS)
+        throw new Fault("realserver", "EBUSY", `another lvsctl is at it and does not end (it has a lock on ${RUN})`);
+      sleep(LOCK_TRY_MS);
+    }
     return work();
   } finally {
     closeSync(fd);
   }
 }
+
+const sleep = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
