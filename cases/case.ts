@@ -17,7 +17,7 @@ export interface PacketCase {
   readonly setup: string;
   readonly steps: readonly CaseStep[];
   /** A plane that cannot do this yet, and why: it is skipped there, and said so. */
-  readonly missing?: { readonly xdp: string };
+  readonly missing?: Readonly<Partial<Record<Plane["name"], string>>>;
 }
 
 export type Bytes = Frame | Uint8Array;

@@ -31,7 +31,7 @@ for (const plane of planes) {
   for (const [group, cases] of Object.entries(groups)) {
     describe(`${plane.name}: ${group}`, () => {
       for (const each of cases) {
-        const missing = plane.name === "xdp" ? each.missing?.xdp : undefined;
+        const missing = each.missing?.[plane.name];
         test.skipIf(missing !== undefined)(missing === undefined ? each.name : `${each.name} (missing: ${missing})`, () =>
           runCase(plane, each),
         );

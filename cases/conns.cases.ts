@@ -266,7 +266,6 @@ export const connCases: readonly PacketCase[] = [
   {
     name: "a SYN on a closed conn is scheduled anew (conn_reuse_mode, spec 5.2)",
     setup: `${nat} \n -a -t 10.1.0.100:80 -r 10.2.0.12:80 -m`,
-    missing: { xdp: "conn_reuse_mode" },
     steps: [
       client(fromClient(C, VIP).tcp(1, 80, "S"), "redirect nat"),
       client(fromClient(C, VIP).tcp(1, 80, "A"), "redirect nat"),
@@ -276,9 +275,21 @@ export const connCases: readonly PacketCase[] = [
     ],
   },
   {
+    name: "a SYN on a closed conn is scheduled anew also when its dest is gone",
+    setup: `${nat} \n -a -t 10.1.0.100:80 -r 10.2.0.12:80 -m`,
+    steps: [
+      client(fromClient(C, VIP).tcp(1, 80, "S"), "redirect nat"),
+      client(fromClient(C, VIP).tcp(1, 80, "A"), "redirect nat"),
+      client(fromClient(C, VIP).tcp(1, 80, "R"), "redirect nat"),
+      run("-d -t 10.1.0.100:80 -r 10.2.0.12:80"),
+      client(fromClient(C, VIP).tcp(1, 80, "A"), "drop dest-gone"),
+      client(fromClient(C, VIP).tcp(1, 80, "S"), "redirect nat"),
+      conns("tcp 10.1.0.3:1 10.1.0.100:80 10.2.0.11:80 nat SYN_RECV active 60 s"),
+    ],
+  },
+  {
     name: "two conns of one client port to two services with one real server: its answers are the newer one's",
     setup: `${nat} \n -A -t 10.1.0.101:80 -s rr \n -a -t 10.1.0.101:80 -r 10.2.0.11:80 -m`,
-    missing: { xdp: "the newer conn's answers" },
     steps: [
       client(fromClient(C, VIP).tcp(1, 80, "S"), "redirect nat"),
       client(fromClient(C, VIP).tcp(1, 80, "R"), "redirect nat"),

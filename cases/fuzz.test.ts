@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FoundStep, found } from "./found.cases.ts";
-import { FuzzModel, fuzz, shrunk } from "./fuzzing.ts";
+import { fuzz, shrunk } from "./fuzzing.ts";
 import { operationOf } from "./lines.ts";
+import { ModelPlane } from "./model-plane.ts";
 import { printScript } from "./print.ts";
 import { follow, Pair, type Step } from "./script.ts";
 import { shrink } from "./shrink.ts";
@@ -27,7 +28,7 @@ async function stepOf(step: FoundStep): Promise<Step> {
 }
 
 test.each(found)("found before: $name", async ({ script }) => {
-  expect(follow(new Pair(new FuzzModel(64), xdp), await Promise.all(script.map(stepOf)))).toBeUndefined();
+  expect(follow(new Pair(new ModelPlane(64), xdp), await Promise.all(script.map(stepOf)))).toBeUndefined();
 });
 
 test("random scripts: verdicts, reasons, bytes, conns and counters are the same (make fuzz for more)", () => {

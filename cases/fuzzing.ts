@@ -1,4 +1,3 @@
-import { modelOnly } from "./gaps.ts";
 import { Generator } from "./generate.ts";
 import { ModelPlane } from "./model-plane.ts";
 import { Random } from "./random.ts";
@@ -29,17 +28,9 @@ export interface Fuzzed {
 }
 
 const PACKETS_PER_SCRIPT = 300;
-/** The model without what the data path does not do yet. */
-export class FuzzModel extends ModelPlane {
-  override reset(): void {
-    super.reset();
-    this.apply(modelOnly);
-  }
-}
-
 /** @param seed of the first script; the others' follow */
 export function fuzz(xdp: XdpPlane, seed: number, limits: Limits, tell: (fuzzed: Fuzzed) => void = () => {}): Fuzzed {
-  const model = new FuzzModel(xdp.capacity);
+  const model = new ModelPlane(xdp.capacity);
   const pair = new Pair(model, xdp);
   const until = performance.now() + limits.ms;
   let [packets, scripts, passing] = [0, 0, 0];
@@ -70,13 +61,16 @@ function one(pair: Pair, model: ModelPlane, seed: number, packets: number): { sc
 
 /** The failure with all that is not needed for it left out. */
 export function shrunk(xdp: XdpPlane, failure: Failure): Failure {
-  const pair = new Pair(new FuzzModel(xdp.capacity), xdp);
+  const pair = new Pair(new ModelPlane(xdp.capacity), xdp);
   let { script, disagreement } = failure;
-  script = shrink(script, (candidate) => {
-    const found = follow(pair, candidate);
+  const fails = (candidate: Script): boolean => {
+    const found = follow(pair, candidate, true);
     if (found === undefined) return false;
     disagreement = found;
     return true;
-  });
-  return { ...failure, script, disagreement: follow(pair, script) ?? disagreement };
+  };
+  if (fails(script)) script = script.slice(0, disagreement.at + 1);
+  script = shrink(script, fails);
+  fails(script);
+  return { ...failure, script, disagreement };
 }

@@ -1,24 +1,17 @@
-import type { Operation } from "../src/director/director.ts";
-
 /**
- * What the XDP data path does not do yet and the model does. Until it does, the model is told not to, and the generator keeps
- * away from it. Each line that goes makes the fuzzer look at more.
+ * What one of model and XDP data path does not do yet: the generator keeps away from it. Each line that goes makes the fuzzer
+ * look at more.
  */
 
-/** Applied to the model alone, at the start of a script. */
-export const modelOnly: readonly Operation[] = [
-  // A SYN that meets a closed conn is not scheduled anew.
-  { op: "set-setting", name: "conn_reuse_mode", value: "0" },
-];
-
-/** Later fragments are not followed by the ports of the first. */
-export const followsFragments = false;
-
-/** A local address that was moved, because its pool changed, loses count of the conns that speak from it. */
-export const countsLocalConns = false;
+/** A datagram without a checksum is given one by NAT. The model does not. */
+export const sumsDatagrams: boolean = false;
 
 /**
- * Two conns of one client port to two services that share a real server: its answers belong to the newer one. Here it is the
- * one that comes first in its bucket.
+ * Two conns of one client port to two services that share a real server: its answers belong to the newer one, and when that
+ * one has ended, to the older one again. Here the older one is not heard again.
  */
-export const newestAnswers = false;
+export const answersGoBack: boolean = false;
+
+/** Of the services, and of the dests that are reached through a tunnel of the other family. */
+export const ipv6Share = 0.35;
+export const mixedShare = 0.06;

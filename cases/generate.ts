@@ -1,9 +1,15 @@
-import type { Conn, DestSpec, Operation, ServiceKey, ServiceSpec } from "../src/director/director.ts";
-import { type Ip, ip } from "../src/net/ip.ts";
-import type { Frame, Ipv4Options } from "../src/wire/build.ts";
-import { ipv4 } from "../src/wire/build.ts";
-import { followsFragments, newestAnswers } from "./gaps.ts";
-import { fromClient, fromServer, type Side } from "./network.ts";
+import {
+  type Conn,
+  type DestSpec,
+  familyOfService,
+  type Operation,
+  type ServiceKey,
+  type ServiceSpec,
+} from "../src/director/director.ts";
+import { type Family, familyOf, type Ip, ip } from "../src/net/ip.ts";
+import { eth, Frame, type Ipv4Options, type Ipv6Options } from "../src/wire/build.ts";
+import { answersGoBack, ipv6Share, mixedShare, sumsDatagrams } from "./gaps.ts";
+import { ownMac, type Side, wireMac } from "./network.ts";
 import type { Plane } from "./plane.ts";
 import type { Random } from "./random.ts";
 import type { Step } from "./script.ts";
@@ -13,21 +19,49 @@ import type { Step } from "./script.ts";
  * and flows meet each other; the plane is asked what there is to answer or to break.
  */
 
-const VIPS = [ip("10.1.0.100"), ip("10.1.0.101")];
+/** Addresses of each family. */
+const POOLS = {
+  ipv4: {
+    vips: [ip("10.1.0.100"), ip("10.1.0.101")],
+    clients: ["10.1.0.3", "10.1.0.4", "172.16.0.1", "172.16.7.9", "10.1.0.30", "203.0.113.7"].map(ip),
+    dests: [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`10.2.0.${n}`)).concat(ip("10.1.0.21")),
+    locals: [ip("10.2.0.100"), ip("10.2.0.101"), ip("10.2.0.1")],
+    router: { client: ip("10.1.0.9"), server: ip("10.2.0.19") },
+  },
+  ipv6: {
+    vips: [ip("2001:db8:1::100"), ip("2001:db8:1::101")],
+    clients: ["2001:db8:1::3", "2001:db8:1::4", "2001:db8:16::1", "2001:db8:16::7:9", "2001:db8:1::30", "2001:db8:9::7"].map(ip),
+    dests: [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`2001:db8:2::${n}`)).concat(ip("2001:db8:1::21")),
+    locals: [ip("2001:db8:2::100"), ip("2001:db8:2::101"), ip("2001:db8:2::1")],
+    router: { client: ip("2001:db8:1::9"), server: ip("2001:db8:2::19") },
+  },
+};
 const PORTS = [80, 80, 443, 21];
-const CLIENTS = ["10.1.0.3", "10.1.0.4", "172.16.0.1", "172.16.7.9", "10.1.0.30", "203.0.113.7"];
 const CLIENT_PORTS = [0, 1, 2, 3];
-const DESTS = [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`10.2.0.${n}`)).concat(ip("10.1.0.21"));
 const FTP_DATA = 20;
-const LOCALS = [ip("10.2.0.100"), ip("10.2.0.101"), ip("10.2.0.1")];
+const otherFamily = { ipv4: "ipv6", ipv6: "ipv4" } as const;
 const SCHEDULERS = ["rr", "rr", "wrr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh"];
 const METHODS = ["nat", "nat", "route", "tunnel", "fullnat"] as const;
+const TUNNELS: readonly DestSpec["tunnel"][] = [
+  { type: "ipip", port: 0, checksum: "none" },
+  { type: "gre", port: 0, checksum: "none" },
+  { type: "gre", port: 0, checksum: "csum" },
+  { type: "gue", port: 6080, checksum: "none" },
+  { type: "gue", port: 6080, checksum: "csum" },
+];
 const TRANSLATING = ["nat", "fullnat"] as const;
 const SETTINGS: readonly (readonly [string, readonly string[]])[] = [
   ["secure_tcp", ["0", "3"]],
   ["sloppy_tcp", ["0", "1"]],
   ["pmtu_disc", ["0", "1"]],
+  ["conn_reuse_mode", ["0", "1", "2", "3"]],
+  ["expire_nodest_conn", ["0", "1"]],
+  ["expire_quiescent_template", ["0", "1"]],
 ];
+
+/** Never what a state's timeout is, nor a minute more or less: what is due at once has no order. */
+const PERSIST = [0, 0, 0, 7, 33, 77, 400]; // s
+const NETMASKS = { ipv4: [0xffffffff, 0xffffff00, 0xff00ff00], ipv6: [128, 64, 33, 126] };
 
 /** Each of the fewer than 50 waits ends at another fraction of a second: what lives for whole seconds never ends with one. */
 const FRACTION = 20; // ms
@@ -39,7 +73,6 @@ const MAX_IN_A_ROW = 18;
 export class Generator {
   readonly #random: Random;
   readonly #plane: Plane;
-  readonly #hasLater: boolean;
   readonly #deleted: { key: ServiceKey; addr: Ip; port: number }[] = [];
   #waits = 0;
   #sinceWait = 0;
@@ -48,7 +81,6 @@ export class Generator {
   constructor(random: Random, plane: Plane) {
     this.#random = random;
     this.#plane = plane;
-    this.#hasLater = followsFragments || random.chance(0.5);
   }
 
   /** The steps of one script, of about this many packets. Each is made after the plane has done the one before. */
@@ -82,24 +114,23 @@ export class Generator {
   }
 
   #key(): ServiceKey & { readonly port: number } {
-    return {
-      protocol: this.#random.pick(["tcp", "tcp", "udp"] as const),
-      addr: this.#random.pick(VIPS),
-      port: this.#random.pick(PORTS),
-    };
+    const random = this.#random;
+    const { vips } = POOLS[this.#family()];
+    return { protocol: random.pick(["tcp", "tcp", "udp"] as const), addr: random.pick(vips), port: random.pick(PORTS) };
+  }
+
+  #family(): Family {
+    return this.#random.chance(ipv6Share) ? "ipv6" : "ipv4";
   }
 
   #service(key: ServiceKey): ServiceSpec {
     const random = this.#random;
-    const schedFlags = ([1, 2] as const).filter(() => random.chance(0.4));
+    const isUdp = key.fwmark === undefined && key.protocol === "udp";
     return {
-      key,
-      scheduler: random.pick(SCHEDULERS),
-      schedFlags,
-      persistSeconds: 0,
-      netmask: 0xffffffff,
-      onePacket: false,
-      pe: "",
+      ...{ key, scheduler: random.pick(SCHEDULERS), schedFlags: ([1, 2] as const).filter(() => random.chance(0.4)), pe: "" },
+      persistSeconds: random.pick(PERSIST),
+      netmask: random.pick(NETMASKS[familyOfService(key)]),
+      onePacket: isUdp && random.chance(0.2),
     };
   }
 
@@ -108,26 +139,31 @@ export class Generator {
     const random = this.#random;
     const upper = random.chance(0.2) ? 1 + random.below(5) : 0;
     const isServicePort = key.fwmark === undefined && key.port === port;
+    const isMixed = familyOf(addr) !== familyOfService(key);
+    const method = isMixed ? "tunnel" : random.pick(isServicePort ? METHODS : TRANSLATING);
     return {
-      ...{ addr, port, method: random.pick(isServicePort ? METHODS : TRANSLATING), upper },
+      ...{ addr, port, method, upper },
       lower: upper > 1 && random.chance(0.5) ? 1 + random.below(upper - 1) : 0,
       weight: random.pick([0, 1, 1, 1, 2, 3, 4, 6, 100]),
-      tunnel: { type: "ipip", port: 0, checksum: "none" },
-      toa: random.chance(0.5),
+      tunnel: random.pick(TUNNELS),
+      toa: method === "fullnat" && familyOf(addr) === "ipv4" && random.chance(0.5),
     };
   }
 
   *#newDest(key: ServiceKey): Steps {
     const service = this.#plane.services().find((each) => JSON.stringify(each.key) === JSON.stringify(key));
-    const port = this.#random.pick([8080, key.fwmark === undefined ? key.port : 80]);
-    const dest = this.#dest(key, this.#random.pick(DESTS), port);
+    const isMixed = this.#random.chance(mixedShare);
+    const port =
+      isMixed && key.fwmark === undefined ? key.port : this.#random.pick([8080, key.fwmark === undefined ? key.port : 80]);
+    const family = isMixed ? otherFamily[familyOfService(key)] : familyOfService(key);
+    const dest = this.#dest(key, this.#random.pick(POOLS[family].dests), port);
     if (service === undefined || service.dests.some(({ addr, port }) => addr === dest.addr && port === dest.port)) return;
     yield apply({ op: "add-dest", key, dest });
   }
 
   *#newLocal(): Steps {
     const service = this.#anyService();
-    const addr = this.#random.pick(LOCALS);
+    const addr = this.#random.pick(POOLS[service === undefined ? "ipv4" : familyOfService(service.key)].locals);
     if (service !== undefined && !service.localAddresses.some((local) => local.addr === addr))
       yield apply({ op: "add-laddr", key: service.key, addr });
   }
@@ -189,7 +225,7 @@ export class Generator {
 
   #packet(): Step {
     const random = this.#random;
-    const conns = this.#plane.conns();
+    const conns = this.#plane.conns().filter(({ template }) => !template);
     const conn = conns.length > 0 && random.chance(0.75) ? random.pick(conns) : undefined;
     const dice = random.next();
     const [frame, by] =
@@ -205,18 +241,54 @@ export class Generator {
     return { do: "send", frame: random.chance(0.05) && bytes.length < 60 ? padded(bytes) : bytes, by };
   }
 
-  #ip(): Ipv4Options {
+  /** A packet as it reaches the director; its IP header is by chance. */
+  #from(side: Side, source: Ip, destination: Ip): Frame {
+    return this.#ip(eth(wireMac(source), ownMac(side)), source, destination);
+  }
+
+  #ip(frame: Frame, source: Ip, destination: Ip): Frame {
+    return familyOf(source) === "ipv4"
+      ? frame.ipv4(source, destination, this.#ipv4())
+      : frame.ipv6(source, destination, this.#ipv6());
+  }
+
+  #ttl(): number {
+    return this.#random.pick([1, 2, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 255, this.#random.below(256)]);
+  }
+
+  #ipv4(): Ipv4Options {
     const random = this.#random;
-    const isLater = this.#hasLater && random.chance(0.02);
+    const isLater = random.chance(0.02);
     return {
       id: this.#id++ & 0xffff,
-      ttl: random.pick([1, 2, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 255, random.below(256)]),
+      ttl: this.#ttl(),
       tos: random.chance(0.2) ? random.below(256) : 0,
       df: random.chance(0.7),
       ...(random.chance(0.03) && { options: Array.from({ length: 1 + random.below(10) }, () => [1, 1, 1, 1]).flat() }),
       ...(isLater && { fragmentOffset: 8 * (1 + random.below(100)) }),
-      ...((isLater || !this.#hasLater) && random.chance(0.02) && { moreFragments: true }),
+      ...(random.chance(isLater ? 0.5 : 0.02) && { moreFragments: true }),
     };
+  }
+
+  #ipv6(): Ipv6Options {
+    const random = this.#random;
+    const extensions = [];
+    if (random.chance(0.03)) extensions.push({ type: random.pick([0, 43, 60]), body: random.bytes(random.pick([6, 14])) });
+    if (random.chance(0.04)) extensions.push({ type: 44, body: this.#fragment() });
+    return {
+      hopLimit: this.#ttl(),
+      trafficClass: random.chance(0.2) ? random.below(256) : 0,
+      flowLabel: random.chance(0.2) ? random.below(1 << 20) : 0,
+      extensions,
+    };
+  }
+
+  /** A fragment header without its next header; the second byte is 0 by the builder, as it should be. */
+  #fragment(): Uint8Array {
+    const random = this.#random;
+    const id = this.#id++;
+    const offset = random.pick([0, 0, 8, 800]) | random.below(2);
+    return Uint8Array.from([offset >>> 8, offset & 255, 0, 0, id >>> 8, id & 255]);
   }
 
   #payload(): Uint8Array {
@@ -232,17 +304,18 @@ export class Generator {
     const service = this.#anyService();
     const key = service?.key.fwmark === undefined && service !== undefined && random.chance(0.9) ? service.key : this.#key();
     const { protocol, addr, port } = key as ServiceKey & { protocol: "tcp" | "udp"; addr: Ip; port: number };
+    const { clients } = POOLS[familyOf(addr)];
     const flags = random.chance(0.8) ? "S" : this.#flags();
     const dport = random.chance(0.95) ? port : random.pick([20, 22, 5000]);
-    const packet = fromClient(random.pick(CLIENTS), addr, this.#ip());
+    const packet = this.#from("client", random.pick(clients), addr);
     return [this.#segment(packet, protocol, this.#clientPort(addr, dport), dport, flags), "client"];
   }
 
   /** Another one for each service: see gaps.ts. */
   #clientPort(addr: Ip, port: number): number {
     if (this.#random.chance(0.02)) return FTP_DATA;
-    const service = 1 + VIPS.indexOf(addr) * PORTS.length + PORTS.indexOf(port);
-    return 1000 + (newestAnswers ? 0 : 16 * service) + this.#random.pick(CLIENT_PORTS);
+    const service = 1 + POOLS[familyOf(addr)].vips.indexOf(addr) * PORTS.length + PORTS.indexOf(port);
+    return 1000 + (answersGoBack ? 0 : 16 * service) + this.#random.pick(CLIENT_PORTS);
   }
 
   #flags(): string {
@@ -252,7 +325,8 @@ export class Generator {
   #segment(packet: Frame, protocol: string, from: number, to: number, flags: string): Frame {
     const random = this.#random;
     const payload = this.#payload();
-    if (protocol === "udp") return packet.udp(from, to, { payload, ...(random.chance(0.1) && { checksum: 0 }) });
+    if (protocol === "udp")
+      return packet.udp(from, to, { payload, ...(sumsDatagrams && random.chance(0.1) ? { checksum: 0 } : {}) });
     const seq = random.pick([0, 1, 1000, 0xffffffff]);
     const ack = random.pick([0, 1, 2, 1001, 0xffffffff]);
     const options = random.chance(0.2) ? random.bytes(4 * random.below(11)) : [];
@@ -266,30 +340,37 @@ export class Generator {
   }
 
   #request({ client, virtual, protocol }: Conn): [Frame, Side] {
-    const packet = fromClient(client.addr, virtual.addr, this.#ip());
+    const packet = this.#from("client", client.addr, virtual.addr);
     return [this.#segment(packet, protocol, client.port, virtual.port, this.#flags()), "client"];
   }
 
   #answer({ client, virtual, dest, local, method, protocol }: Conn): [Frame, Side] {
-    const isTranslated = method === "nat" || method === "fullnat" || this.#random.chance(0.1);
+    const isTranslated = method === "nat" || method === "fullnat";
     const from = isTranslated ? dest : virtual;
-    const to = local ?? client;
-    return [this.#segment(fromServer(from.addr, to.addr, this.#ip()), protocol, from.port, to.port, this.#flags()), "server"];
+    const packet = this.#from("server", from.addr, (local ?? client).addr);
+    return [this.#segment(packet, protocol, from.port, (local ?? client).port, this.#flags()), "server"];
   }
 
   /** An error about a request, from the server's side, or about an answer, from the client's. */
   #icmp({ client, virtual, dest, local, protocol }: Conn): [Frame, Side] {
     const random = this.#random;
-    const isAboutRequest = random.chance(0.6);
+    const isMixed = familyOf(dest.addr) !== familyOf(client.addr);
+    const isAboutRequest = !isMixed && random.chance(0.6);
     const from = isAboutRequest ? (local ?? client) : virtual;
     const to = isAboutRequest ? dest : client;
-    const quote = this.#segment(ipv4(from.addr, to.addr, this.#ip()), protocol, from.port, to.port, this.#flags());
-    const payload = quote.bytes().subarray(0, random.chance(0.7) ? 28 : random.below(100));
-    const type = random.pick([3, 3, 3, 11, 11, 4, 5, 12, 0, 8]);
+    const quote = this.#segment(this.#ip(new Frame(), from.addr, to.addr), protocol, from.port, to.port, this.#flags());
+    const payload = quote
+      .bytes()
+      .subarray(0, random.chance(0.7) ? (familyOf(from.addr) === "ipv4" ? 28 : 48) : random.below(120));
+    const { router } = POOLS[familyOf(from.addr)];
     const packet = isAboutRequest
-      ? fromServer(random.pick([dest.addr, ip("10.2.0.19")]), from.addr, this.#ip())
-      : fromClient(random.pick([client.addr, ip("10.1.0.9")]), virtual.addr, this.#ip());
-    return [packet.icmp(type, random.below(5), { rest: random.pick([0, 1400]), payload }), isAboutRequest ? "server" : "client"];
+      ? this.#from("server", random.pick([dest.addr, router.server]), from.addr)
+      : this.#from("client", random.pick([client.addr, router.client]), virtual.addr);
+    const side = isAboutRequest ? "server" : "client";
+    const rest = random.pick([0, 1400]);
+    if (familyOf(from.addr) === "ipv6")
+      return [packet.icmpv6(random.pick([1, 1, 2, 3, 4, 100, 128, 129, 135]), random.below(5), { rest, payload }), side];
+    return [packet.icmp(random.pick([3, 3, 3, 11, 11, 4, 5, 12, 0, 8]), random.below(5), { rest, payload }), side];
   }
 
   /** Some bytes are changed, or the end is cut off, or put on. */

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import type { Ip } from "../src/net/ip.ts";
 import { enterNamespace, netnsPath } from "../src/platform/namespace.ts";
-import { CLIENT_SIDE, GATEWAY, MTU, macOf, neighbours, ownMac, SERVER_SIDE } from "./network.ts";
+import { CLIENT_SIDE, MTU, macOf, neighbours, OWN_ADDRESSES, ownMac, SERVER_SIDE, type Side } from "./network.ts";
 
 const ip = (...args: string[]): void => void execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
 let made = 0;
@@ -38,24 +39,32 @@ export function enterNetwork(): { leave(): void } {
 
 function furnish(name: string): void {
   const inside = (...args: string[]): void => ip("-n", name, ...args);
-  addLink(inside, "c0", CLIENT_SIDE, ownMac("client"), "10.1.0.1/24");
-  addLink(inside, "s0", SERVER_SIDE, ownMac("server"), "10.2.0.1/24");
-  inside("address", "add", "10.2.0.100/32", "dev", "s0");
-  inside("address", "add", "10.2.0.101/32", "dev", "s0");
+  addLink(inside, "c0", CLIENT_SIDE, ownMac("client"));
+  addLink(inside, "s0", SERVER_SIDE, ownMac("server"));
+  const forwarding = ["net.ipv4.conf.all.forwarding=1", "net.ipv6.conf.all.forwarding=1"];
+  execFileSync("ip", ["netns", "exec", name, "sysctl", "-qw", ...forwarding], { stdio: "pipe" });
+  for (const address of OWN_ADDRESSES) addAddress(inside, address);
   for (const { side, address } of neighbours) {
-    const device = side === "client" ? "c0" : "s0";
-    inside("neighbour", "add", address, "lladdr", macOf(address), "dev", device, "nud", "permanent");
+    inside("neighbour", "add", address, "lladdr", macOf(address), "dev", deviceOf(side), "nud", "permanent");
   }
-  inside("route", "add", "172.16.0.0/12", "via", GATEWAY);
-  execFileSync("ip", ["netns", "exec", name, "sysctl", "-qw", "net.ipv4.conf.all.forwarding=1"], { stdio: "pipe" });
+  inside("route", "add", "172.16.0.0/12", "via", "10.1.0.254");
+  inside("-6", "route", "add", "2001:db8:16::/48", "via", "2001:db8:1::254");
+}
+
+const deviceOf = (side: Side): string => (side === "client" ? "c0" : "s0");
+
+function addAddress(inside: (...args: string[]) => void, address: Ip): void {
+  const isIpv6 = address.includes(":");
+  const side = /^(10\.1\.|2001:db8:1:)/.test(address) ? "client" : "server";
+  const length = /[.:]1$/.test(address) ? (isIpv6 ? 64 : 24) : isIpv6 ? 128 : 32;
+  inside("address", "add", `${address}/${length}`, "dev", deviceOf(side), ...(isIpv6 ? ["nodad"] : []));
 }
 
 /** A veth pair whose far end stays in the namespace, silent. */
-function addLink(inside: (...args: string[]) => void, device: string, ifindex: number, mac: string, address: string): void {
+function addLink(inside: (...args: string[]) => void, device: string, ifindex: number, mac: string): void {
   inside("link", "add", device, "index", String(ifindex), "address", mac, "type", "veth", "peer", "name", `${device}-far`);
   for (const end of [device, `${device}-far`]) {
     inside("link", "set", end, "mtu", String(MTU), "addrgenmode", "none", "arp", "off", "up");
   }
   inside("link", "set", device, "arp", "on");
-  inside("address", "add", address, "dev", device);
 }

@@ -1,4 +1,4 @@
-import { type Ip, ip } from "../src/net/ip.ts";
+import { familyOf, type Ip, ip } from "../src/net/ip.ts";
 import { type Mac, mac } from "../src/net/mac.ts";
 import { eth, type Frame, type Ipv4Options } from "../src/wire/build.ts";
 
@@ -13,6 +13,8 @@ import { eth, type Frame, type Ipv4Options } from "../src/wire/build.ts";
  *    server beside them            10.2.0.1
  *
  * 203.0.113.0/24 cannot be reached: no route. The VIPs are on none of the interfaces, which XDP does not need.
+ *
+ * The same hosts have IPv6: 10.x.0.n is 2001:db8:x::n, n written as it is, and the gateway leads to 2001:db8:16::/48.
  */
 
 export const CLIENT_SIDE = 10; // ifindex
@@ -21,9 +23,16 @@ export type Side = "client" | "server";
 export const ifindexOf = (side: Side): number => (side === "client" ? CLIENT_SIDE : SERVER_SIDE);
 
 export const VIP = ip("10.1.0.100");
-export const GATEWAY = ip("10.1.0.254");
-const OWN = { client: ip("10.1.0.1"), server: ip("10.2.0.1") };
-export const OWN_ADDRESSES: readonly Ip[] = [OWN.client, OWN.server, ip("10.2.0.100"), ip("10.2.0.101")];
+export const VIP6 = ip("2001:db8:1::100");
+const GATEWAYS = { ipv4: ip("10.1.0.254"), ipv6: ip("2001:db8:1::254") };
+export const GATEWAY = GATEWAYS.ipv4;
+const OWN = {
+  ipv4: { client: ip("10.1.0.1"), server: ip("10.2.0.1") },
+  ipv6: { client: ip("2001:db8:1::1"), server: ip("2001:db8:2::1") },
+};
+/** Besides those, local addresses of FullNAT's. */
+const LOCALS = [ip("10.2.0.100"), ip("10.2.0.101"), ip("2001:db8:2::100"), ip("2001:db8:2::101")];
+export const OWN_ADDRESSES: readonly Ip[] = [...Object.values(OWN).flatMap(Object.values<Ip>), ...LOCALS];
 
 export const MTU = 1500;
 export const SMALL_MTU = 1000;
@@ -34,47 +43,57 @@ export type Way =
   | { readonly state: "unreachable" }
   | { readonly state: "local" };
 
-const between = (address: Ip, first: number, last: number): boolean => {
-  const host = Number(address.slice(address.lastIndexOf(".") + 1));
-  return host >= first && host <= last;
-};
+/** Which of the two networks an address is in, and which host it is there. */
+function placeOf(address: Ip): { readonly net: number; readonly host: number } | undefined {
+  const [, net, host] = /^(?:10\.(\d)\.0\.|2001:db8:(\d)::)(\d+)$/.exec(address)?.filter((part) => part !== undefined) ?? [];
+  return net === undefined ? undefined : { net: Number(net), host: Number(host) };
+}
+
+const isBehindGateway = (address: Ip): boolean => /^(172\.(1[6-9]|2\d|3[01])\.|2001:db8:16:)/.test(address);
+
+const known = new Map<Ip, Way>();
 
 /** The next hop to an address. */
 export function wayTo(address: Ip): Way {
-  if (OWN_ADDRESSES.includes(address)) return { state: "local" };
-  const on = (side: Side, via: Ip, mtu = MTU): Way => ({ state: "resolved", side, via, mtu, source: OWN[side] });
-  if (address.startsWith("10.2.0.")) {
-    if (between(address, 11, 19)) return on("server", address);
-    if (between(address, 20, 20)) return on("server", address, SMALL_MTU);
-    return { state: between(address, 31, 31) ? "unreachable" : "unresolved" };
-  }
-  if (address.startsWith("10.1.0.")) {
-    return between(address, 2, 9) || between(address, 21, 21) || address === GATEWAY
-      ? on("client", address)
-      : { state: "unresolved" };
-  }
-  return /^172\.(1[6-9]|2\d|3[01])\./.test(address) ? on("client", GATEWAY) : { state: "unreachable" };
+  const way = known.get(address) ?? findWay(address);
+  known.set(address, way);
+  return way;
 }
+
+function findWay(address: Ip): Way {
+  if (OWN_ADDRESSES.includes(address)) return { state: "local" };
+  const family = familyOf(address);
+  const on = (side: Side, via: Ip, mtu = MTU): Way => ({ state: "resolved", side, via, mtu, source: OWN[family][side] });
+  if (isBehindGateway(address)) return on("client", GATEWAYS[family]);
+  const { net, host = 0 } = placeOf(address) ?? {};
+  if (net === 1) return clientHosts.includes(host) ? on("client", address) : { state: "unresolved" };
+  if (net !== 2) return { state: "unreachable" };
+  if (serverHosts.includes(host)) return on("server", address, host === 20 ? SMALL_MTU : MTU);
+  return { state: host === 31 ? "unreachable" : "unresolved" };
+}
+
+const clientHosts = [2, 3, 4, 5, 6, 7, 8, 9, 21, 254];
+const serverHosts = [11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
 
 /** Hosts whose Ethernet address the director knows. */
 export const neighbours: readonly { readonly side: Side; readonly address: Ip }[] = [
-  ...[2, 3, 4, 5, 6, 7, 8, 9, 21, 254].map((n) => ({ side: "client" as const, address: ip(`10.1.0.${n}`) })),
-  ...[11, 12, 13, 14, 15, 16, 17, 18, 19, 20].map((n) => ({ side: "server" as const, address: ip(`10.2.0.${n}`) })),
-];
+  ...clientHosts.map((n) => ["client", n, 1] as const),
+  ...serverHosts.map((n) => ["server", n, 2] as const),
+].flatMap(([side, n, net]) => [`10.${net}.0.${n}`, `2001:db8:${net}::${n}`].map((address) => ({ side, address: ip(address) })));
 
 export function macOf(address: Ip): Mac {
-  const [, net = 0, , host = 0] = address.split(".").map(Number);
+  const { net, host } = placeOf(address) ?? { net: 0, host: 0 };
   return mac(`02:${hex(net)}:00:00:00:${hex(host)}`);
 }
 const hex = (byte: number): string => byte.toString(16).padStart(2, "0");
 /** The director's own. */
-export const ownMac = (side: Side): Mac => macOf(OWN[side]);
+export const ownMac = (side: Side): Mac => macOf(OWN.ipv4[side]);
 
 /** The Ethernet address that frames from or to a host carry on the director's wire. */
-function wireMac(address: Ip): Mac {
+export function wireMac(address: Ip): Mac {
   const way = wayTo(address);
   if (way.state === "resolved") return macOf(way.via);
-  return macOf(address.startsWith("10.") ? address : GATEWAY);
+  return macOf(placeOf(address) === undefined ? GATEWAY : address);
 }
 
 /** A client's packet as it reaches the director. */

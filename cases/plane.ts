@@ -36,18 +36,37 @@ export interface Seen {
 /** Reasons whose frame is an ICMP error of the director's own, with an IP id of its own choice. */
 const ownErrors: ReadonlySet<string> = new Set(["no-dest", "ttl", "too-big", "unreachable", "nat-icmp-send"]);
 
-/** The frame without what each plane chooses freely: padding behind the packet, the IP id of an error it makes. */
+/**
+ * The frame without what each plane chooses freely: padding behind the packet, the IP id of an error it makes or of a tunnel
+ * around IPv6, the source port of a GUE tunnel, and the checksums that go with them.
+ */
 export function withoutChoice({ verdict, reason, frame }: Seen): Seen {
   if (frame === undefined) return { verdict, reason, frame };
-  const packet = withoutPadding(frame);
-  if (verdict !== "tx" || !ownErrors.has(reason)) return { verdict, reason, frame: packet };
-  const same = packet.slice();
-  same.fill(0, 18, 20);
-  same.fill(0, 24, 26); // the checksum goes with the id
+  const same = withoutPadding(frame).slice();
+  const isIpv4 = same[12] === 8;
+  if (verdict === "tx" && ownErrors.has(reason) && isIpv4) blank(same, ID, IP_CHECKSUM);
+  if (reason === "tunnel" || reason === "icmp-related") blankTunnel(same, isIpv4);
   return { verdict, reason, frame: same };
 }
 
+const [ID, IP_CHECKSUM] = [18, 24];
+
+function blank(frame: Uint8Array, ...fields: number[]): void {
+  for (const at of fields) frame.fill(0, at, at + 2);
+}
+
+/** Outer headers have no options. */
+function blankTunnel(frame: Uint8Array, isIpv4: boolean): void {
+  const protocol = frame[isIpv4 ? 23 : 20];
+  const inside = isIpv4 ? 34 : 54;
+  const isGue = protocol === 17 && frame[inside + 2] === 6080 >>> 8 && frame[inside + 3] === (6080 & 255);
+  if (isGue) blank(frame, inside, inside + 6);
+  const isAroundIpv6 = protocol === 41 || (protocol === 47 && frame[inside + 2] === 0x86) || (isGue && frame[inside + 9] === 41);
+  if (isIpv4 && isAroundIpv6) blank(frame, ID, IP_CHECKSUM);
+}
+
 function withoutPadding(frame: Uint8Array): Uint8Array {
-  const isIpv4 = frame[12] === 8 && frame[13] === 0 && frame.length >= 34;
-  return isIpv4 ? frame.subarray(0, Math.max(14 + frame[16]! * 256 + frame[17]!, 34)) : frame;
+  const type = frame[12]! * 256 + frame[13]!;
+  if (type === 0x0800 && frame.length >= 34) return frame.subarray(0, Math.max(14 + frame[16]! * 256 + frame[17]!, 34));
+  return type === 0x86dd && frame.length >= 54 ? frame.subarray(0, 54 + frame[18]! * 256 + frame[19]!) : frame;
 }

@@ -1,5 +1,6 @@
-import type { Operation } from "../src/director/director.ts";
+import type { DestSpec, Operation } from "../src/director/director.ts";
 import { endpointText } from "../src/director/director.ts";
+import { ipFromBytes, ipFromUint32 } from "../src/net/ip.ts";
 import { ETH_HEADER } from "../src/wire/eth.ts";
 import { Ipv4View } from "../src/wire/ipv4.ts";
 import type { Disagreement, Script, Step } from "./script.ts";
@@ -29,9 +30,11 @@ export function operationText(operation: Operation): string {
   switch (operation.op) {
     case "add-service":
     case "edit-service": {
-      const { key, scheduler, schedFlags } = operation.service;
+      const { key, scheduler, schedFlags, persistSeconds, netmask, onePacket } = operation.service;
       const flags = schedFlags.length > 0 ? ` -b ${schedFlags.map((flag) => `flag-${flag}`).join(",")}` : "";
-      return `${operation.op === "add-service" ? "-A" : "-E"} ${keyText(key)} -s ${scheduler}${flags}`;
+      const mask = key.fwmark === undefined && key.addr.includes(":") ? netmask : ipFromUint32(netmask);
+      const persistence = persistSeconds > 0 ? ` -p ${persistSeconds} -M ${mask}` : "";
+      return `${operation.op === "add-service" ? "-A" : "-E"} ${keyText(key)} -s ${scheduler}${flags}${persistence}${onePacket ? " -o" : ""}`;
     }
     case "delete-service":
       return `-D ${keyText(operation.key)}`;
@@ -39,9 +42,9 @@ export function operationText(operation: Operation): string {
       return "-C";
     case "add-dest":
     case "edit-dest": {
-      const { method, weight, upper, lower, toa } = operation.dest;
+      const { method, weight, upper, lower, toa, tunnel } = operation.dest;
       const thresholds = `${upper > 0 ? ` -x ${upper}` : ""}${lower > 0 ? ` -y ${lower}` : ""}`;
-      const how = `${METHOD[method]}${toa && method === "fullnat" ? " --toa" : ""}`;
+      const how = `${METHOD[method]}${toa && method === "fullnat" ? " --toa" : ""}${method === "tunnel" ? tunnelText(tunnel) : ""}`;
       return `${operation.op === "add-dest" ? "-a" : "-e"} ${keyText(operation.key)} -r ${endpointText(operation.dest)} ${how} -w ${weight}${thresholds}`;
     }
     case "delete-dest":
@@ -65,11 +68,18 @@ function keyText(key: Operation extends infer O ? (O extends { key: infer K } ? 
   return key.fwmark === undefined ? `${key.protocol === "udp" ? "-u" : "-t"} ${endpointText(key)}` : `-f ${key.fwmark}`;
 }
 
+function tunnelText({ type, port, checksum }: DestSpec["tunnel"]): string {
+  if (type === "ipip") return "";
+  return ` --tun-type ${type}${type === "gue" ? ` --tun-port ${port}` : ""}${checksum === "csum" ? " --tun-csum" : ""}`;
+}
+
 const FLAGS = "FSRPAUEC";
 
 /** "tcp 10.1.0.3:1004 > 10.1.0.100:80 S ttl 64, 40 bytes" */
 export function describe(frame: Uint8Array): string {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  if (frame.length >= 54 && view.getUint16(12) === 0x86dd)
+    return `${ipFromBytes(frame.subarray(22, 38))} > ${ipFromBytes(frame.subarray(38, 54))} next header ${frame[20]} hop limit ${frame[21]}`;
   if (frame.length < ETH_HEADER + 20 || view.getUint16(12) !== 0x0800) return `${frame.length} bytes`;
   const ip = new Ipv4View(view, ETH_HEADER);
   const about = `ttl ${ip.ttl}${ip.dontFragment ? " df" : ""}, ${ip.totalLength} bytes`;

@@ -1,6 +1,5 @@
 import type { Conn, Operation, Service } from "../src/director/director.ts";
 import { endpointText, serviceId } from "../src/director/director.ts";
-import { countsLocalConns } from "./gaps.ts";
 import type { Side } from "./network.ts";
 import { type Plane, type Seen, withoutChoice } from "./plane.ts";
 import { invalid } from "./valid.ts";
@@ -78,11 +77,14 @@ export class Pair {
   }
 }
 
-export function follow(pair: Pair, script: Script): Disagreement | undefined {
+/** @param isStrict look at all that the planes hold after each step, not only where time passes */
+export function follow(pair: Pair, script: Script, isStrict = false): Disagreement | undefined {
   pair.reset();
-  for (const step of script) {
+  for (const [at, step] of script.entries()) {
     const disagreement = pair.follow(step);
     if (disagreement !== undefined) return disagreement;
+    const what = isStrict && step.do === "send" ? pair.differences() : undefined;
+    if (what !== undefined) return { at, what };
   }
   const what = pair.differences();
   return what === undefined ? undefined : { at: script.length - 1, what };
@@ -122,9 +124,7 @@ function serviceLines(service: Service): string[] {
     const held = `${activeConns}/${inactiveConns}/${persistConns}`;
     return `${name} ${endpointText(dest)} w${dest.weight} holds ${held} counts ${c.conns} ${c.inPackets} ${c.outPackets} ${c.inBytes} ${c.outBytes}`;
   });
-  const pool = service.localAddresses.map(({ addr, conflicts, conns: held }) =>
-    countsLocalConns ? `${name} local ${addr} ${conflicts} ${held}` : `${name} local ${addr} ${conflicts}`,
-  );
+  const pool = service.localAddresses.map(({ addr, conflicts, conns: held }) => `${name} local ${addr} ${conflicts} ${held}`);
   return [`${name} counts ${conns} ${inPackets} ${outPackets} ${inBytes} ${outBytes}`, ...dests, ...pool];
 }
 

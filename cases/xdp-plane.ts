@@ -24,7 +24,7 @@ const SECOND = 1000; // ms
 /** Before the end of a wait: conns are taken apart in one round of expiry, their slots given back in the next. */
 const ROUND = 8; // ms
 /** Longer than any conn lives. */
-const FOREVER = 48 * 3600_000; // ms
+const FOREVER = 2 * 3600_000; // ms
 /** Once a minute; after so many the trash is empty. */
 const TRASH_RUNS = 5;
 const JITTER = 1; // jiffies
@@ -87,21 +87,42 @@ export class XdpPlane implements Plane {
     return { verdict, reason: this.#readExits(), frame: goesOn ? this.#dataOut.slice(0, this.#run.dataOutLength) : undefined };
   }
 
-  /** Every second the daemon's part is done. Last comes a whole round of expiry, and the one that gives the slots back. */
+  /**
+   * Each conn is taken apart at its own moment, so that what hangs together goes in the right order; every second the daemon's
+   * part is done. Last comes a whole round of expiry, and the one that gives the slots back.
+   */
   wait(ms: number): void {
     const until = this.#now + ms;
     for (let second = (Math.floor(this.#now / SECOND) + 1) * SECOND; second <= until; second += SECOND) {
-      this.#expireAt(second);
+      this.#expireUntil(second);
       this.core.tick(second);
     }
+    this.#expireUntil(until - ROUND);
     this.#expireAt(until - ROUND);
     this.#expireAt(until);
+  }
+
+  #expireUntil(until: number): void {
+    for (let next = this.#nextExpiry(); next <= until; next = this.#nextExpiry()) this.#expireAt(Math.max(next, this.#now));
   }
 
   #expireAt(now: number): void {
     this.#now = now;
     this.#setClock(0);
     this.path.sweep();
+  }
+
+  /** When the next conn is due, in ms of the plane's clock. */
+  #nextExpiry(): number {
+    const { conns, table_state } = this.path.memory;
+    const jiffies = this.#jiffies;
+    let least = Number.POSITIVE_INFINITY;
+    for (let slot = u32(table_state.view, abi.tableState.fresh) - 1; slot >= 0; slot--) {
+      const at = conns.at(slot);
+      if (u32(conns.view, at + abi.conn.life) !== abi.connLife.live) continue;
+      least = Math.min(least, (u32(conns.view, at + abi.conn.expires) - jiffies) | 0);
+    }
+    return this.#now + (least * SECOND) / this.path.hz;
   }
 
   services(): ReturnType<XdpCore["services"]> {
