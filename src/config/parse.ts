@@ -193,13 +193,15 @@ class Parser implements Reading {
   }
 
   /** The brace after a block's keyword, on its line or on the next. */
-  private opens(line: Line): boolean {
+  private opens(line: Line, isList: boolean): boolean {
     if (this.lines[this.at]?.kind === "open") {
       this.at++;
       return true;
     }
     this.line = line;
-    if (this.at < this.lines.length) this.error(line.words[0], `'${line.words[0]!.text}' needs a block, a '{' is missing`);
+    const next = this.lines[this.at];
+    if (next?.kind === "close" && isList) this.warn(line.words[0], `'${line.words[0]!.text}' has no block`);
+    else if (next !== undefined) this.error(line.words[0], `'${line.words[0]!.text}' needs a block, a '{' is missing`);
     return false;
   }
 
@@ -208,7 +210,7 @@ class Parser implements Reading {
     this.line = line;
     if (extra !== undefined && setting.reader.kind === "entries")
       this.error(extra, `'${extra.text}' stands between '${setting.word}' and its block`);
-    if (!this.opens(line)) {
+    if (!this.opens(line, true)) {
       if (setting.filled) this.error(line.words[0], `'${setting.word}' is empty`);
       return out;
     }
@@ -261,7 +263,11 @@ class Parser implements Reading {
     // A second global_defs or authentication adds to the first.
     const merged = !many && value[field] !== undefined && setting.once === undefined ? (value[field] as Draft) : undefined;
     const inner = merged ?? this.draft(spec, header, line, line.words[0]);
-    if (!this.opens(line)) return many && depth === 0 ? undefined : value[field];
+    if (!this.opens(line, false)) {
+      // At the end of the file keepalived takes the block for an empty one.
+      if (this.at < this.lines.length || wrong) return value[field];
+      return many ? append(setting, value, field, inner) : inner;
+    }
     this.body(spec.settings, inner, depth + 1, line);
     if (wrong) return undefined;
     return many ? append(setting, value, field, inner) : inner;

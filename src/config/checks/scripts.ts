@@ -81,14 +81,12 @@ function vrrpUses(config: KeepalivedConfig): Use[] {
   return [...groups, ...instances];
 }
 
-/** Only scripts that something tracks are looked at. */
+/** keepalived looks at every tracking script once there is an instance, tracked or not. */
 function trackedUses(config: KeepalivedConfig): Use[] {
-  const tracked = new Set(
-    [...config.vrrpInstance, ...config.vrrpSyncGroup].flatMap((x) => x.trackScript.map((t) => t.value.name)),
-  );
+  if (config.vrrpInstance.length === 0) return [];
   return config.vrrpScript.flatMap((s) => {
     const origin = s.origins.script;
-    if (s.script === undefined || origin === undefined || !tracked.has(s.header)) return [];
+    if (s.script === undefined || origin === undefined) return [];
     return [{ command: s.script, origin, user: s.user !== undefined, tracked: true }];
   });
 }

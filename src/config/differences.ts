@@ -1,0 +1,48 @@
+import type { Answer } from "./reference.ts";
+
+/** Where lvsd wants to differ from keepalived 2.2.7, and why. The differential test allows these and no others. */
+export interface Difference {
+  readonly reason: string;
+  readonly ours: "accept" | "refuse";
+  matches(text: string, answer: Answer): boolean;
+}
+
+export const differences: readonly Difference[] = [
+  {
+    reason: "2.2.7 skips a word after inet and inet6 in routes and rules",
+    ours: "accept",
+    matches: (text, { messages }) =>
+      /\binet6?\b/.test(text) &&
+      /must have a destination|Unknown rule option|Invalid rule action|No action specified/.test(messages),
+  },
+  {
+    reason: "the manual's ip_proto is called ipproto by 2.2.7; both are read",
+    ours: "accept",
+    matches: (_, { messages }) => messages.includes("Unknown rule option ip_proto"),
+  },
+  {
+    reason: "2.2.7 takes a label of one letter in a domain name for an empty one",
+    ours: "accept",
+    matches: (_, { messages }) => /DNS_CHECK name '[^']*' has empty label/.test(messages),
+  },
+  {
+    reason: "whether an interface is a VRF is not looked up",
+    ours: "accept",
+    matches: (_, { messages }) => messages.includes("is not a VRF"),
+  },
+  {
+    reason: "2.2.7 splits a braced name at its braces when a block stands on the same line",
+    ours: "accept",
+    matches: (text) => /\$\{\w+[^}]*\}[^\n]*\}|\{[^\n]*\$\{/.test(text),
+  },
+  {
+    reason: "a definition that contains itself is a mistake; 2.2.7 takes part of it or does not come back",
+    ours: "refuse",
+    matches: (text) => /\$(\w+)=.*\$\{?\1\b/.test(text),
+  },
+  {
+    reason: "spec 2.1: a backslash keeps # and !; 2.2.7 starts a comment all the same",
+    ours: "accept",
+    matches: (text) => /\\[#!]/.test(text),
+  },
+];

@@ -1,0 +1,148 @@
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
+import { differences } from "./differences.ts";
+import { expandBraces, type Files } from "./lines.ts";
+import { type ParseOptions, parseConfig, parseText } from "./parse.ts";
+import { type Answer, CONFIG_ID, machineFacts, missing, Reference, samples } from "./reference.ts";
+import { describe as line } from "./source.ts";
+
+/** Our verdict is `keepalived -t`'s (Debian 12, 2.2.7), except for the wanted differences. */
+
+const CASES = new URL("../../cases/keepalived/", import.meta.url).pathname;
+const VERDICTS = join(CASES, "verdicts.txt");
+const why = missing();
+/** Share of the keyword rows (one in …) and number of mutated files; LVSD_FULL=1 tries all rows and many files. */
+const FULL = process.env.LVSD_FULL === "1";
+const EVERY = FULL ? 1 : Number(process.env.EVERY ?? 12);
+const MUTATIONS = FULL ? 3000 : 300;
+
+test.runIf(process.env.CI === "true")("the reference keepalived is there in CI", () => {
+  expect(why).toBeUndefined();
+});
+
+/** Reads for the tests: a name, `*` in the last part, and braces. */
+const disk: Files = {
+  read: (path) => (existsSync(path) && statSync(path).isFile() ? readFileSync(path, "utf8") : undefined),
+  glob: (pattern) =>
+    expandBraces(pattern).flatMap((path) => {
+      if (!path.includes("*")) return existsSync(path) ? [path] : [];
+      const [folder, name] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
+      const wanted = new RegExp(`^${name.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
+      return existsSync(folder)
+        ? readdirSync(folder)
+            .filter((n) => wanted.test(n))
+            .sort()
+            .map((n) => join(folder, n))
+        : [];
+    }),
+};
+
+interface Tally {
+  compared: number;
+  crashes: number;
+  wanted: number;
+  readonly wrong: string[];
+}
+
+/** Compares one file; keepalived's own crashes and hangs say nothing. */
+function compare(tally: Tally, name: string, text: string, answer: Answer, ours: ReturnType<typeof parseText>): void {
+  tally.compared++;
+  if (answer.code > 100) {
+    tally.crashes++;
+    return;
+  }
+  const theirs = answer.code === 0 ? "accept" : "refuse";
+  if (ours.verdict === theirs) return;
+  const wanted = differences.find((d) => d.ours === ours.verdict && d.matches(text, answer));
+  if (wanted !== undefined) {
+    tally.wanted++;
+    return;
+  }
+  tally.wrong.push(
+    `${name}\n  keepalived ${answer.code}: ${answer.messages.slice(0, 300)}\n  ours: ${ours.problems.map(line).join("; ").slice(0, 300)}`,
+  );
+}
+
+const tally = (): Tally => ({ compared: 0, crashes: 0, wanted: 0, wrong: [] });
+
+function report(what: string, t: Tally): void {
+  console.info(
+    `${what}: ${t.compared} compared, ${t.wrong.length} wrong, ${t.wanted} wanted differences, ${t.crashes} crashes of keepalived`,
+  );
+  if (process.env.LVSD_REPORT !== undefined) appendFileSync(process.env.LVSD_REPORT, `${t.wrong.join("\n\n")}\n`);
+  expect(t.wrong.slice(0, 20).join("\n")).toBe("");
+}
+
+describe.skipIf(why !== undefined)(`verdicts of keepalived -t (${why ?? "2.2.7"})`, { timeout: 900_000 }, () => {
+  let reference: Reference;
+  let options: ParseOptions;
+
+  beforeAll(() => {
+    reference = new Reference();
+    options = { facts: machineFacts(), configId: CONFIG_ID, dialect: "2.2.7" };
+  });
+  afterAll(() => reference?.close());
+
+  const examples = (): string[] => [
+    ...readdirSync(CASES)
+      .filter((n) => n.endsWith(".conf"))
+      .map((n) => join(CASES, n)),
+    ...samples(),
+  ];
+
+  test("example files and the package's samples are judged as keepalived does", async () => {
+    const t = tally();
+    const paths = examples();
+    const answers = await reference.judgeFiles(paths);
+    paths.forEach((path, i) => {
+      compare(t, path, readFileSync(path, "utf8"), answers[i]!, parseConfig(path, disk, options));
+    });
+    report("examples", t);
+    expect(t.compared).toBeGreaterThan(10);
+  });
+
+  test("collected lines are judged as keepalived does", async () => {
+    const t = tally();
+    const rows = readFileSync(VERDICTS, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((row) => row.split("\t")[1]!);
+    const answers = await reference.judge(rows.map(fileOf));
+    rows.forEach((row, i) => {
+      compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+    });
+    report("lines", t);
+    // The recorded verdicts let the unit test check the same without keepalived.
+    const recorded = rows
+      .map((row, i) => `${answers[i]!.code > 100 ? "crash" : answers[i]!.code === 0 ? "accept" : "refuse"}\t${row}\n`)
+      .join("");
+    if (process.env.UPDATE_CASES === "1") writeFileSync(VERDICTS, recorded);
+    expect(readFileSync(VERDICTS, "utf8")).toBe(recorded);
+  });
+
+  test("every keyword with good and bad values is judged as keepalived does", async () => {
+    const t = tally();
+    const rows = keywordRows().filter((_, i) => i % EVERY === 0);
+    const answers = await reference.judge(rows.map(fileOf));
+    rows.forEach((row, i) => {
+      compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+    });
+    report("keywords", t);
+  });
+
+  test("mutated files are judged as keepalived does", async () => {
+    const t = tally();
+    const random = numbers(7);
+    const texts = examples()
+      .filter((path) => !path.includes("main.conf"))
+      .map((path) => readFileSync(path, "utf8"));
+    const mutated = Array.from({ length: MUTATIONS }, () => mutate(texts[Math.floor(random() * texts.length)]!, random));
+    const answers = await reference.judge(mutated);
+    mutated.forEach((text, i) => {
+      compare(t, text, text, answers[i]!, parseText(text, options));
+    });
+    report("mutations", t);
+  });
+});
