@@ -466,7 +466,10 @@ static void obey(char **word, int count)
 	case 'S': send_frames(word); break;
 	case 'P': send_pick(word); break;
 	case 'M': sleep_ms(atol(word[1])); drain(note_frame, quiet_ms, 0); break;
-	case '=': fprintf(answer, "= %s\n", word[1]); break;
+	case '=':
+		fprintf(answer, "= %s\n", word[1]);
+		fflush(answer); /* if all ends here, this is where it ended */
+		break;
 	default: fprintf(answer, "! unknown word %s\n", word[0]);
 	}
 }

@@ -34,6 +34,7 @@ export function lvsdDialect(hook: Hook): Dialect {
         ? line("W", `/proc/sys/net/${name.replaceAll(".", "/")}`, value)
         : line("X", 10_000, bin("lvsctl"), "set", name, value),
     readSetting: () => line("X", 10_000, bin("lvsctl"), "settings", "--json"),
+    // lvsd sees packets before any firewall, so marks are rules of its own
     mark: (mark, port) => [line("X", 10_000, bin("lvsctl"), "mark", "add", String(mark), "--dport", String(port))],
   };
 }

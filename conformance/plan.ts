@@ -61,13 +61,15 @@ export function outcomeOf(c: Case, result: string | undefined): Outcome {
   if (result === undefined) return { name: c.name, failure: "no answer" };
   const blocks = blocksOf(result);
   const prologue = blocks.shift();
-  const trouble = prologue === undefined ? undefined : answersOf(prologue);
-  if (trouble === undefined || trouble.problems.length > 0 || (trouble.code ?? 0) !== 0) {
-    const said = trouble === undefined ? "" : `${trouble.problems.join("; ")} ${trouble.output.trim()} (${trouble.code})`;
-    return { name: c.name, failure: `set-up failed: ${said}` };
+  if (prologue === undefined) return { name: c.name, failure: "no answer" };
+  const setUp = answersOf(prologue);
+  if (setUp.problems.length > 0 || (setUp.code ?? 0) !== 0) {
+    return { name: c.name, failure: `set-up failed: ${setUp.problems.join("; ")} ${setUp.output.trim()} (${setUp.code})` };
   }
-  if (!result.trimEnd().endsWith("\nend"))
-    return { name: c.name, failure: `stopped in step ${blocks.length}: ${c.steps[blocks.length - 1]?.text}` };
+  if (!result.trimEnd().endsWith("\nend")) {
+    const where = blocks.length === 0 ? "the set-up" : `step ${blocks.length}: ${c.steps[blocks.length - 1]?.text}`;
+    return { name: c.name, failure: `stopped in ${where}` };
+  }
   const memory: Memory = { ids: new Set([0x1234]), guePorts: c.guePorts, lastCode: undefined, lastLines: [] };
   const steps = c.steps.map((step, i) => ({ step: step.text, lines: step.read(answersOf(blocks[i]!), memory) }));
   return { name: c.name, transcript: { name: c.name, steps } };

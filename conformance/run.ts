@@ -6,16 +6,18 @@ import { HERE } from "./agent.ts";
 import { type Case, parseCase } from "./case.ts";
 import { DIFFERENCES, type Difference } from "./differences.ts";
 import { type Hook, LvsdSide } from "./lvsd.ts";
+import { ModelSide } from "./model.ts";
 import { printResults, type Result, resultOf, unmetExpectations, unneeded } from "./report.ts";
 import type { Outcome, Side } from "./side.ts";
 import { formatTranscript, parseTranscript } from "./transcript.ts";
 import { KernelSide } from "./uml.ts";
 
 /**
- *   node build/conformance.mjs [--side kernel|lvsd|both] [--hook xdp|tc] [--record] [--list] [FILTER...]
+ *   node build/conformance.mjs [--side kernel|lvsd|model|both] [--hook xdp|tc] [--record] [--list] [FILTER...]
  *
  * `kernel` runs the cases on the real IPVS and holds the answers against the recorded ones (--record stores them);
- * `lvsd` runs them on lvsd against the recorded answers; `both` (the default) runs both and compares them. FILTER: part of a name.
+ * `lvsd` and `model` run them on lvsd, or on its model, against the recorded answers; `both` (the default) runs kernel
+ * and lvsd and compares them. FILTER: part of a name.
  */
 const CASES = join(HERE, "cases");
 const recordingPath = (name: string): string => join(CASES, `${name}.kernel.txt`);
@@ -67,16 +69,19 @@ interface Options {
   readonly all: boolean;
 }
 
+const subject = (options: Options): Side => (options.side === "model" ? new ModelSide() : new LvsdSide(options.hook));
+
 async function runCases(options: Options, cases: readonly Case[]): Promise<number> {
-  const kernel = options.side === "lvsd" ? recorded(cases) : await runOn(new KernelSide(), cases);
+  const kernel = options.side === "lvsd" || options.side === "model" ? recorded(cases) : await runOn(new KernelSide(), cases);
   for (const text of unmetExpectations(kernel)) console.log(text);
   if (options.record) return record(kernel) === 0 ? 0 : 1;
   const theirs = options.side === "kernel" ? recorded(cases) : kernel;
-  const ours = options.side === "kernel" ? kernel : await runOn(new LvsdSide(options.hook), cases);
+  const ours = options.side === "kernel" ? kernel : await runOn(subject(options), cases);
   const list: readonly Difference[] = options.side === "kernel" ? [] : DIFFERENCES;
   const results: Result[] = cases.map((c, i) => resultOf(c, theirs[i]!, ours[i]!, list));
   const agreed = printResults(results, console.log);
-  const stale = options.all ? unneeded(list, results) : [];
+  const isLvsd = options.side === "lvsd" || options.side === "both";
+  const stale = options.all && isLvsd ? unneeded(list, results) : [];
   for (const d of stale) console.log(`a wanted difference is no more: ${d.cases}: ${d.reason}`);
   return agreed && stale.length === 0 ? 0 : 1;
 }
@@ -94,8 +99,8 @@ export async function main(args: readonly string[]): Promise<number> {
         list: { type: "boolean", default: false },
       },
     });
-    if (!["kernel", "lvsd", "both"].includes(values.side))
-      throw new Error(`--side ${values.side}: expected kernel, lvsd or both`);
+    if (!["kernel", "lvsd", "model", "both"].includes(values.side))
+      throw new Error(`--side ${values.side}: expected kernel, lvsd, model or both`);
     if (!["xdp", "tc"].includes(values.hook)) throw new Error(`--hook ${values.hook}: expected xdp or tc`);
     const cases = readCases(positionals);
     if (!values.list)
