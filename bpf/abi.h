@@ -229,6 +229,21 @@ struct mark_rule {
 	__u16 spare;
 };
 
+/* What lblc and lblcr remember of a destination address. */
+struct cache_key {
+	struct addr addr;
+	__u32 service;          /* id */
+};
+
+#define CACHE_SET 12
+
+struct cache_entry {
+	__u32 lastuse;          /* jiffies */
+	__u32 lastmod;
+	__u32 count;            /* of dests; lblc has one */
+	__u32 dests[CACHE_SET]; /* indices, newest first */
+};
+
 /* Counted per CPU and dest. Conns are those scheduled, not templates. */
 struct counters {
 	__u64 conns;
@@ -287,6 +302,7 @@ struct settings {
 	__u32 any_port_services;/* services with port 0, fwmark services among them */
 	__u32 mark_services;
 	__u32 mark_rules;       /* how many of `marks` are in force */
+	__u32 lblcr_expiration; /* jiffies */
 	__u32 local_dests;      /* NAT dests that are the director itself */
 	__u32 unprivileged_port;/* net.ipv4.ip_unprivileged_port_start */
 };

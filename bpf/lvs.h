@@ -54,6 +54,16 @@ static __always_inline enum verdict send_to_client(HOOK_CONTEXT *ctx, struct pac
 	return send_to(ctx, p, &c->hop, p->flow.family, reason);
 }
 
+static __always_inline void count_in(struct packet *p, const struct conn *c)
+{
+	struct counters *n = counters_of(p, c->dest);
+
+	if (likely(n)) {
+		n->in_pkts++;
+		n->in_bytes += p->len;
+	}
+}
+
 static __always_inline void count_out(struct packet *p, const struct conn *c)
 {
 	struct counters *n = counters_of(p, c->dest);
@@ -139,12 +149,7 @@ static __always_inline enum verdict forward(HOOK_CONTEXT *ctx, struct packet *p,
 /* A client's packet of a known conn (spec 5.2 steps 11 to 14). */
 static __always_inline enum verdict request(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
 {
-	struct counters *n = counters_of(p, c->dest);
-
-	if (likely(n)) { /* those of NO_DEST are nobody's */
-		n->in_pkts++;
-		n->in_bytes += p->len;
-	}
+	count_in(p, c); /* of NO_DEST, too: nobody reads that */
 	track(p, set, c, d);
 	c->in_pkts++;
 	return forward(ctx, p, set, c, d);
@@ -275,45 +280,28 @@ static __always_inline enum verdict read_transport(HOOK_CONTEXT *ctx, struct pac
 /* --- ICMP errors ---------------------------------------------------------------------------------------------------- */
 
 /* From the dest's side, about a request: on to the client. */
-static __always_inline enum verdict error_to_client(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, const struct quote *q,
-						     struct conn *c, const struct dest *d)
+static __always_inline enum verdict error_to_client(HOOK_CONTEXT *ctx, struct packet *p, const struct quote *q, const struct conn *c,
+						     const struct dest *d)
 {
-	if (p->ttl <= 1)
-		return leave(p, EXIT_TTL, V_PASS);
 	if (is_available(d))
 		count_out(p, c);
-	if (!rewrite_error(ctx, p, q, &c->in, &c->in.dst, &c->in.src))
-		return leave(p, EXIT_BUG, V_DROP);
-	return send_to_client(ctx, p, set, c, EXIT_ICMP_RELATED);
+	return rewrite_error(ctx, p, q, &c->in, &c->in.dst, &c->in.src) ? V_TO_CLIENT : leave(p, EXIT_BUG, V_DROP);
 }
 
 /* From the client's side, about a reply: on to the dest, the way its requests go. */
 static __always_inline enum verdict error_to_dest(HOOK_CONTEXT *ctx, struct packet *p, const struct quote *q, struct conn *c,
-						   struct dest *d)
+						   const struct dest *d)
 {
-	struct counters *n = counters_of(p, c->dest);
-	int family = p->flow.family;
-
-	if (n && is_available(d)) {
-		n->in_pkts++;
-		n->in_bytes += p->len;
-	}
+	if (is_available(d))
+		count_in(p, c);
 	c->in_pkts++;
 	if (d->hop.generation == HOP_LOCAL)
 		return leave(p, EXIT_LOCAL, V_PASS);
 	if (d->hop.generation != HOP_RESOLVED)
 		return leave(p, EXIT_HOP_UNRESOLVED, V_DROP);
-	if (p->ttl <= 1 || !decrement_ttl(ctx, p))
-		return leave(p, EXIT_TTL, V_DROP);
-	if (has_out_flow(c)) {
-		if (!rewrite_error(ctx, p, q, &c->out, &p->flow.src, &c->out.src))
-			return leave(p, EXIT_BUG, V_DROP);
-	} else if (c->method == METHOD_TUNNEL) {
-		if (!push_tunnel(ctx, p, d))
-			return leave(p, EXIT_NO_ROOM, V_DROP);
-		family = d->family;
-	}
-	return send_to(ctx, p, &d->hop, family, EXIT_ICMP_RELATED);
+	if (has_out_flow(c) && !rewrite_error(ctx, p, q, &c->out, &p->flow.src, &c->out.src))
+		return leave(p, EXIT_BUG, V_DROP);
+	return V_TO_DEST;
 }
 
 /* Types that speak of a packet that did not arrive; all others are not about conns (spec 5.7). */
@@ -328,21 +316,24 @@ static __always_inline bool is_error(const struct icmp_header *icmp, int family)
  * An error about a packet in one of our tunnels: the quote's outer header is ours, inside is a request (spec 5.7). Its client
  * is told the same about the request itself; that a path is narrow is remembered for the dest.
  */
-static __always_inline enum verdict tunnel_error(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct quote *q)
+__noinline int tunnel_error(HOOK_CONTEXT *ctx, struct packet *p)
 {
+	struct settings *set = settings_of();
 	struct tunnel_quote t = {};
+	struct quote q = {};
 	struct match m;
 	struct dest *d;
-	__u32 mtu;
+	__u32 mtu = 0;
 
-	if (!parse_tunnel_quote(ctx, p, q, &t) || !find_conn(&m, set, &q->flow, p->now, 4))
+	if (!p || !set)
+		return V_DROP;
+	if (!parse_tunnel_quote(ctx, p, &q, &t) || !find_conn(&m, set, &q.flow, p->now, 4))
 		return leave(p, EXIT_ICMP, V_PASS);
 	d = dest_at(m.conn->dest);
 	if (!d || m.direction != DIR_IN || m.conn->method != METHOD_TUNNEL || d->addr.w[0] != t.dest)
 		return leave(p, EXIT_ICMP, V_PASS);
 	if (!is_icmp_sum_right(ctx, p))
 		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
-	mtu = 0;
 	if (t.type == ICMP_UNREACHABLE && t.code == 4) {
 		if (t.mtu >= 68 + tunnel_overhead(d) && t.mtu < d->mtu)
 			d->mtu = t.mtu;
@@ -350,7 +341,7 @@ static __always_inline enum verdict tunnel_error(HOOK_CONTEXT *ctx, struct packe
 			return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
 		mtu = d->mtu - tunnel_overhead(d);
 	}
-	if (p->ttl <= 1 || !relay_error(ctx, p, &t, mtu))
+	if (!relay_error(ctx, p, &t, mtu))
 		return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
 	if (is_available(d))
 		count_out(p, m.conn);
@@ -359,6 +350,7 @@ static __always_inline enum verdict tunnel_error(HOOK_CONTEXT *ctx, struct packe
 	return send_to(ctx, p, &m.conn->hop, 4, EXIT_ICMP_RELATED);
 }
 
+/* What the quote of an ICMP error is about, and the rewrite it asks for. */
 __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 {
 	const struct icmp_header *icmp;
@@ -378,15 +370,48 @@ __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 	if ((void *)(icmp + 1) > hook_end(ctx) || p->fragment != WHOLE || !is_error(icmp, p->flow.family))
 		return leave(p, EXIT_ICMP, V_PASS);
 	if (!(four ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
-		return four ? tunnel_error(ctx, p, set, &q) : leave(p, EXIT_ICMP, V_PASS);
+		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
 	if (!(four ? find_conn(&m, set, &q.flow, p->now, 4) : find_conn(&m, set, &q.flow, p->now, 6)))
-		return leave(p, EXIT_ICMP, V_PASS);
+		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
 	d = dest_at(m.conn->dest);
 	if (!d)
 		return leave(p, EXIT_BUG, V_DROP);
 	if (has_out_flow(m.conn) && !is_icmp_sum_right(ctx, p))
 		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
-	return m.direction == DIR_OUT ? error_to_client(ctx, p, set, &q, m.conn, d) : error_to_dest(ctx, p, &q, m.conn, d);
+	if (p->ttl <= 1)
+		return leave(p, EXIT_TTL, V_PASS); /* untouched: the stack tells nobody, as it is an error itself */
+	p->slot = m.slot;
+	return m.direction == DIR_OUT ? error_to_client(ctx, p, &q, m.conn, d) : error_to_dest(ctx, p, &q, m.conn, d);
+}
+
+/* A rewritten error goes on. */
+static __always_inline enum verdict send_error(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, bool to_client)
+{
+	struct conn *c = conn_at(p->slot);
+	struct dest *d = c ? dest_at(c->dest) : 0;
+
+	if (!c || !d)
+		return leave(p, EXIT_BUG, V_DROP);
+	if (to_client)
+		return send_to_client(ctx, p, set, c, EXIT_ICMP_RELATED);
+	if (!decrement_ttl(ctx, p))
+		return leave(p, EXIT_BUG, V_DROP);
+	if (c->method != METHOD_TUNNEL)
+		return send_to(ctx, p, &d->hop, p->flow.family, EXIT_ICMP_RELATED);
+	if (!push_tunnel(ctx, p, d))
+		return leave(p, EXIT_NO_ROOM, V_DROP);
+	return send_to(ctx, p, &d->hop, d->family, EXIT_ICMP_RELATED);
+}
+
+static __always_inline enum verdict icmp(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
+{
+	int result = icmp_error(ctx, p);
+
+	if (result == V_TUNNEL_ERROR)
+		return tunnel_error(ctx, p);
+	if (result == V_TO_CLIENT || result == V_TO_DEST)
+		return send_error(ctx, p, set, result == V_TO_CLIENT);
+	return result;
 }
 
 /* --- the way in ------------------------------------------------------------------------------------------------------- */
@@ -412,7 +437,7 @@ static __always_inline enum verdict lvs_ip(HOOK_CONTEXT *ctx, struct packet *p, 
 	bool has_transport = has_ports(p->flow.protocol);
 
 	if (p->flow.protocol == IPPROTO_ICMP || p->flow.protocol == IPPROTO_ICMPV6)
-		return icmp_error(ctx, p);
+		return icmp(ctx, p, set);
 	if (likely(has_transport))
 		STAGE(read_transport(ctx, p));
 	else if (p->flow.protocol == IPPROTO_ESP || p->flow.protocol == IPPROTO_AH)

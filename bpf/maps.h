@@ -86,6 +86,13 @@ struct {
 	__type(value, struct dest);
 } dests SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct cache_key);
+	__type(value, struct cache_entry);
+} caches SEC(".maps");
+
 /* Addresses and ports of NAT dests, for nat_icmp_send: struct service_key with the dest's address. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

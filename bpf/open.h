@@ -42,7 +42,7 @@ static __always_inline int make_template(const struct service *s, const struct p
 	struct dest *d;
 	int result;
 
-	b->dest = schedule(s, &p->flow);
+	b->dest = schedule(s, &p->flow, p->now);
 	if (b->dest == MISS)
 		return EXIT_NO_DEST;
 	d = dest_at(b->dest);
@@ -84,7 +84,7 @@ static __always_inline int open_scheduled(const struct service *s, struct packet
 {
 	if (!s->fwmark && s->port != bpf_ntohs(p->flow.dport))
 		return EXIT_NO_DEST; /* found by its port 0 or 21, which only persistent services may serve */
-	b->dest = schedule(s, &p->flow);
+	b->dest = schedule(s, &p->flow, p->now);
 	return b->dest == MISS ? EXIT_NO_DEST : BORN;
 }
 

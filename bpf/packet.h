@@ -6,7 +6,11 @@
 #include "checksum.h"
 
 /* A stage decides the packet's fate or hands it on. */
-enum verdict { V_NEXT, V_DROP, V_PASS, V_TX, V_REDIRECT };
+enum verdict {
+	V_NEXT, V_DROP, V_PASS, V_TX, V_REDIRECT,
+	V_TO_CLIENT, V_TO_DEST, /* icmp_error's: done, and to be sent on as packets of the conn in p->slot are */
+	V_TUNNEL_ERROR,         /* icmp_error's: about no packet of a conn, but maybe about a tunnel's */
+};
 
 /* How a later lookup names a conn: its place and which of its two flows matched. */
 enum direction { DIR_IN, DIR_OUT };

@@ -5,18 +5,12 @@
  */
 #pragma once
 
-#include "conn.h"
-#include "dest.h"
-#include "service.h"
+#include "sched_best.h"
+#include "cache.h"
 
-#define PICK_TRIES 4
-
-static __always_inline __u32 member_at(__u32 at)
-{
-	__u32 *dest = bpf_map_lookup_elem(&members, &at);
-
-	return dest ? *dest : MISS;
-}
+/* A pick that another CPU's overtook is tried again this often (before kernel 6.4 the verifier takes no loop round bpf_loop). */
+#define RETRY 0xfffffffeu
+#define TRY_AGAIN(pick, try) do { if ((pick) == RETRY) (pick) = (try); } while (0)
 
 /* --- rr: the first usable dest after the last one picked ------------------------------------------------------- */
 
@@ -46,19 +40,16 @@ static __always_inline __u32 rr_start(const struct service *s, __u32 cursor)
 	return d && d->position + 1 < s->count ? d->position + 1 : 0;
 }
 
-static __always_inline __u32 pick_rr(const struct service *s, struct service_state *state)
+/* One try: the pick, MISS, or RETRY when another CPU picked meanwhile. */
+static __noinline __u32 try_rr(const struct service *s, struct service_state *state)
 {
-	for (int i = 0; i < PICK_TRIES; i++) {
-		__u64 before = READ_ONCE(state->cursor);
-		struct rr_walk w = { .list = s->list, .count = s->count, .start = rr_start(s, before), .picked = MISS };
+	__u64 before = READ_ONCE(state->cursor);
+	struct rr_walk w = { .list = s->list, .count = s->count, .start = rr_start(s, before), .picked = MISS };
 
-		bpf_loop(s->count, rr_step, &w, 0);
-		if (w.picked == MISS)
-			return MISS;
-		if (i == PICK_TRIES - 1 || __sync_val_compare_and_swap(&state->cursor, before, (__u64)w.picked + 1) == before)
-			return w.picked;
-	}
-	return MISS;
+	bpf_loop(s->count, rr_step, &w, 0);
+	if (w.picked == MISS)
+		return MISS;
+	return __sync_val_compare_and_swap(&state->cursor, before, (__u64)w.picked + 1) == before ? w.picked : RETRY;
 }
 
 /* --- wrr: a level falls from the greatest weight by their common divisor; a dest at or above it takes its turn ------ */
@@ -126,89 +117,20 @@ static __always_inline __u32 wrr_position(const struct service *s, __u32 cursor)
 	return d && d->position < s->count ? d->position : s->count;
 }
 
-static __always_inline __u32 pick_wrr(const struct service *s, struct service_state *state)
+static __noinline __u32 try_wrr(const struct service *s, struct service_state *state)
 {
+	__u64 before = READ_ONCE(state->cursor), now;
+	struct wrr_walk w = {
+		.list = s->list, .count = s->count, .step = s->wrr_step, .top = s->wrr_top,
+		.position = wrr_position(s, before >> 32), .stop = ~0u, .level = (__s32)before, .picked = MISS,
+	};
+
 	if (s->wrr_top == 0)
 		return MISS;
-	for (int i = 0; i < PICK_TRIES; i++) {
-		__u64 before = READ_ONCE(state->cursor), now;
-		struct wrr_walk w = {
-			.list = s->list, .count = s->count, .step = s->wrr_step, .top = s->wrr_top,
-			.position = wrr_position(s, before >> 32), .stop = ~0u, .level = (__s32)before, .picked = MISS,
-		};
-
-		w.start = w.position;
-		bpf_loop(WRR_MAX_STEPS, wrr_step, &w, 0);
-		now = (__u64)(w.position < w.count ? member_at(w.list + w.position) + 1 : 0) << 32 | (__u32)w.level;
-		if (i == PICK_TRIES - 1 || __sync_val_compare_and_swap(&state->cursor, before, now) == before)
-			return w.picked;
-	}
-	return MISS;
-}
-
-/* --- lc, wlc, sed, nq, fo, ovf: one walk, keeping the best ------------------------------------------------------- */
-
-struct best_walk {
-	__u32 list, scheduler, picked;
-	__s64 cost;             /* of the best so far */
-	__s64 weight;           /* of the best so far */
-};
-
-/* An active conn weighs as much as 256 inactive ones; an active one is counted in the total too. */
-static __always_inline __s64 overhead(const struct dest *d)
-{
-	return (__s32)((__u32)d->active * 256 + (__u32)d->total);
-}
-
-static long best_step(__u32 i, struct best_walk *w)
-{
-	__u32 index = member_at(w->list + i);
-	struct dest *d = dest_at(index);
-	__s64 cost, weight;
-
-	if (!d || !is_usable(d))
-		return 0;
-	weight = d->weight;
-	switch (w->scheduler) {
-	case SCHED_LC:
-		cost = overhead(d);
-		weight = 1;
-		break;
-	case SCHED_WLC:
-		cost = overhead(d);
-		break;
-	case SCHED_NQ:
-		if (d->active == 0) {
-			w->picked = index;
-			return 1;
-		}
-		cost = (__s64)d->active + 1;
-		break;
-	case SCHED_OVF:
-		if (d->active > (__s64)d->weight)
-			return 0;
-		cost = 1;
-		break;
-	case SCHED_SED:
-		cost = (__s64)d->active + 1;
-		break;
-	default: /* SCHED_FO */
-		cost = 1;
-	}
-	if (w->picked == MISS || w->cost * weight > cost * w->weight) {
-		w->picked = index;
-		w->cost = cost;
-		w->weight = weight;
-	}
-	return 0;
-}
-
-static __always_inline __u32 pick_best(const struct service *s)
-{
-	struct best_walk w = { .list = s->list, .scheduler = s->scheduler, .picked = MISS };
-
-	bpf_loop(s->count, best_step, &w, 0);
-	return w.picked;
+	w.start = w.position;
+	bpf_loop(WRR_MAX_STEPS, wrr_step, &w, 0);
+	now = (__u64)(w.position < w.count ? member_at(w.list + w.position) + 1 : 0) << 32 | (__u32)w.level;
+	return __sync_val_compare_and_swap(&state->cursor, before, now) == before ? w.picked : RETRY;
 }
 
 /* --- dh, sh, mh: a table of dests built by the daemon, and a hash of the flow --------------------------------------- */
@@ -364,11 +286,10 @@ static __always_inline __u32 pick_twos(const struct service *s)
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
-/* The dest for a new conn of this flow, or MISS when no dest is usable. */
-__noinline __u32 schedule(const struct service *s, const struct flow *f)
+__noinline __u32 schedule_listed(const struct service *s, const struct flow *f)
 {
 	struct service_state *state;
-	__u32 id;
+	__u32 id, pick = MISS;
 
 	if (!s || !f)
 		return MISS;
@@ -378,23 +299,36 @@ __noinline __u32 schedule(const struct service *s, const struct flow *f)
 		return MISS;
 	switch (s->scheduler) {
 	case SCHED_RR:
-		return pick_rr(s, state);
+		pick = try_rr(s, state);
+		TRY_AGAIN(pick, try_rr(s, state));
+		TRY_AGAIN(pick, try_rr(s, state));
+		break;
 	case SCHED_WRR:
-		return pick_wrr(s, state);
+		pick = try_wrr(s, state);
+		TRY_AGAIN(pick, try_wrr(s, state));
+		TRY_AGAIN(pick, try_wrr(s, state));
+		break;
 	case SCHED_LC:
 	case SCHED_WLC:
 	case SCHED_SED:
 	case SCHED_NQ:
 	case SCHED_FO:
 	case SCHED_OVF:
-		return pick_best(s);
+		return pick_best(s, s->scheduler);
 	case SCHED_DH:
 	case SCHED_SH:
 	case SCHED_MH:
 		return pick_from_table(s, f);
 	case SCHED_TWOS:
 		return pick_twos(s);
-	default:
-		return MISS;
 	}
+	return pick == RETRY ? MISS : pick;
+}
+
+/* The dest for a new conn of this flow, or MISS when no dest is usable. */
+static __always_inline __u32 schedule(const struct service *s, const struct flow *f, __u32 now)
+{
+	if (s->scheduler == SCHED_LBLC || s->scheduler == SCHED_LBLCR)
+		return schedule_cached(s, f, now);
+	return schedule_listed(s, f);
 }

@@ -11,8 +11,7 @@ const OBJECT = "build/lvs.bpf.o";
 const OUT = "src/director/xdp/abi.gen.ts";
 
 const STRUCTS = [
-  "addr", "flow", "hop", "conn", "bucket", "dest", "service_key", "service", "service_state", "counters", "laddr", "settings",
-  "table_state", "identity", "limits", "device", "notes", "mark_rule",
+  "addr", "flow", "hop", "conn", "bucket", "dest", "service_key", "service", "service_state", "counters", "laddr", "settings", "table_state", "identity", "limits", "device", "notes", "mark_rule", "cache_key", "cache_entry",
 ]; // biome-ignore format: one list
 const ENUMS: Readonly<Record<string, string>> = {
   exit_reason: "EXIT_", method: "METHOD_", scheduler: "SCHED_", hop_state: "HOP_", conn_flag: "CONN_", conn_life: "LIFE_",

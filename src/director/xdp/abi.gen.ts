@@ -11,13 +11,15 @@ export const service = { size: 64, id: 0, flags: 4, scheduler: 8, list: 12, coun
 export const serviceState = { size: 16, cursor: 0, laddrTurn: 8, spare: 12 } as const;
 export const counters = { size: 64, conns: 0, inPkts: 8, outPkts: 16, inBytes: 24, outBytes: 32, spare: 40 } as const;
 export const laddr = { size: 32, addr: 0, next: 16, conflicts: 20, conns: 24, life: 28 } as const;
-export const settings = { size: 360, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, markRules: 348, localDests: 352, unprivilegedPort: 356 } as const;
+export const settings = { size: 368, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, markRules: 348, lblcrExpiration: 352, localDests: 356, unprivilegedPort: 360 } as const;
 export const tableState = { size: 96, fresh: 0, sweepAt: 4, live: 8, dropCounter: 12, swept: 16, dropEntryTurn: 24, icmpStamp: 88 } as const;
 export const identity = { size: 32, layout: 0, netnsCookie: 8, capacity: 16, maxDests: 20, cpus: 24, spare: 28 } as const;
 export const limits = { size: 16, capacity: 0, bucketMask: 4, counterRow: 8, maxDests: 12 } as const;
 export const device = { size: 8, mac: 0, flags: 6 } as const;
 export const notes = { size: 4096, text: 0 } as const;
 export const markRule = { size: 84, src: 0, srcMask: 16, dst: 32, dstMask: 48, mark: 64, ifindex: 68, sportFirst: 72, sportLast: 74, dportFirst: 76, dportLast: 78, protocol: 80, family: 81, spare: 82 } as const;
+export const cacheKey = { size: 20, addr: 0, service: 16 } as const;
+export const cacheEntry = { size: 60, lastuse: 0, lastmod: 4, count: 8, dests: 12 } as const;
 export const exitReason = { "nat": 0, "nat-reply": 1, "route": 2, "tunnel": 3, "fullnat": 4, "fullnat-reply": 5, "local-reply": 6, "local": 7, "bypass": 8, "icmp-related": 9, "not-ip": 10, "malformed": 11, "bad-checksum": 12, "protocol": 13, "no-service": 14, "not-scheduled": 15, "fragment-unknown": 16, "icmp": 17, "not-host": 18, "reply-slow": 19, "no-dest": 20, "no-dest-quiet": 21, "table-full": 22, "no-local-address": 23, "dest-gone": 24, "hop-unresolved": 25, "unreachable": 26, "ttl": 27, "too-big": 28, "too-big-quiet": 29, "no-room": 30, "icmp-checksum": 31, "icmp-swallowed": 32, "truncated": 33, "drop-packet": 34, "nat-icmp-send": 35, "bug": 36, "reasons": 37 } as const;
 export const method = { "nat": 0, "local": 1, "tunnel": 2, "route": 3, "bypass": 4, "fullnat": 5 } as const;
 export const scheduler = { "none": 0, "rr": 1, "wrr": 2, "lc": 3, "wlc": 4, "lblc": 5, "lblcr": 6, "dh": 7, "sh": 8, "sed": 9, "nq": 10, "fo": 11, "ovf": 12, "mh": 13, "twos": 14 } as const;
@@ -33,4 +35,4 @@ export const flowKind = { "packet": 0, "template": 1 } as const;
 export const deviceFlag = { "known": 1, "redirect": 2 } as const;
 
 /** Of all structs above: maps of another layout are not adopted. */
-export const LAYOUT = 0x7fb5eba0aff421f7n;
+export const LAYOUT = 0xc016dca3263b4449n;

@@ -26,7 +26,7 @@ export interface Sizes {
 /** Maps that must live on for forwarding to live on. `.rodata` belongs to the program. */
 const MAPS = [
   ...(["identity", "settings", "table_state", "conns", "buckets", "free_slots", "services", "service_states", "dests"] as const),
-  ...(["members", "laddrs", "marks", "counters", "exits", "interfaces", "fragments", "nat_dests", "sweep_timers", "notes"] as const),
+  ...(["members", "laddrs", "marks", "counters", "exits", "interfaces", "fragments", "caches", "nat_dests", "sweep_timers", "notes"] as const),
 ] as const; // biome-ignore format: one list
 type MapName = (typeof MAPS)[number];
 
@@ -52,6 +52,8 @@ export interface DataPath {
   readonly memory: Readonly<Record<Mapped, Region>>;
   readonly services: BpfMap;
   readonly natDests: BpfMap;
+  /** Of lblc and lblcr. */
+  readonly caches: BpfMap;
   readonly sizes: Sizes;
   readonly cpus: number;
   /** Jiffies a second. */
@@ -124,6 +126,7 @@ function open(
     memory,
     services: maps.services,
     natDests: maps.nat_dests,
+    caches: maps.caches,
     sizes,
     cpus,
     hz,

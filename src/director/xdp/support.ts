@@ -1,25 +1,32 @@
 import type { Operation } from "../director.ts";
+import { checkSetting, defaultSettings } from "../settings.ts";
 import type { Problem } from "../validate.ts";
 
 /** What this data path cannot do yet, said instead of being accepted and ignored. */
 
 const SCHEDULERS = new Set(["none", "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos"]);
 
-/** Settings that would be read back and change nothing. */
-const SETTINGS: ReadonlySet<string> = new Set([
-  ...[
-    "secure_tcp",
-    "sloppy_tcp",
-    "sloppy_sctp",
-    "pmtu_disc",
-    "am_droprate",
-    "amemthresh",
-    "run_estimation",
-    "drop_packet",
-    "conn_reuse_mode",
-  ],
-  ...["expire_nodest_conn", "expire_quiescent_template"],
-]);
+/**
+ * Settings whose default is what happens here anyway, and every other value would be read back and change nothing. Scripts
+ * that write the default out are right, so that is accepted.
+ */
+const fixedSettings: Readonly<Record<string, string>> = {
+  conntrack: "packets pass before netfilter's connection tracking sees them",
+  snat_reroute: "replies are always routed by their new source, the service's address",
+  schedule_icmp: "an ICMP error opens no conn",
+  ignore_tunneled: "a packet is looked at where it comes in, and once",
+  est_cpulist: "rates are estimated by lvsd itself, not by kernel threads",
+  est_nice: "rates are estimated by lvsd itself, not by kernel threads",
+  lblc_expiration: "there is no scheduler lblc",
+  lblcr_expiration: "there is no scheduler lblcr",
+  debug_level: "lvsd logs what changes, and no packet",
+  ...Object.fromEntries(
+    [
+      ...["sync_version", "sync_ports", "sync_persist_mode", "sync_qlen_max", "sync_sock_size", "sync_threshold"],
+      ...["sync_refresh_period", "sync_retries", "backup_only"],
+    ].map((name) => [name, "there is no connection synchronisation"]),
+  ),
+};
 
 export function refusal(operation: Operation): Problem {
   const cannot = limit(operation);
@@ -42,8 +49,15 @@ function limit(operation: Operation): string | undefined {
     case "start-daemon":
       return "connection synchronisation";
     case "set-setting":
-      return SETTINGS.has(operation.name) ? undefined : `setting ${operation.name}`;
+      return settingLimit(operation.name, operation.value);
     default:
       return undefined;
   }
+}
+
+function settingLimit(name: string, text: string): string | undefined {
+  const why = fixedSettings[name];
+  const initial = defaultSettings[name] ?? "";
+  const wanted = checkSetting(name, text, initial);
+  return why === undefined || !("value" in wanted) || wanted.value === initial ? undefined : `setting ${name}: ${why}`;
 }

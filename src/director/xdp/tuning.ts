@@ -1,3 +1,4 @@
+import type { Defence } from "../defence.ts";
 import type { Timeouts } from "../director.ts";
 import type { ServiceRecord } from "../records.ts";
 import * as abi from "./abi.gen.ts";
@@ -50,8 +51,7 @@ export function writeSettings(
   const { view } = path.memory.settings;
   for (const [name, field] of switches) setU32(view, field, Number(settings[name] ?? "0") === 0 ? 0 : 1);
   setU32(view, abi.settings.connReuseMode, Number(settings.conn_reuse_mode ?? "1") >>> 0);
-  setU32(view, abi.settings.secureTcp, Number(settings.secure_tcp ?? "0") === 3 ? 1 : 0);
-  setU32(view, abi.settings.dropRate, Number(settings.drop_packet ?? "0") === 3 ? Number(settings.am_droprate ?? "10") : 0);
+  setU32(view, abi.settings.lblcrExpiration, Math.min(Number(settings.lblcr_expiration ?? "86400") * path.hz, 0x7fffffff));
   setU32(view, abi.settings.unprivilegedPort, UNPRIVILEGED_PORT);
 
   const counts = { ftp: 0, anyPort: 0, mark: 0 };
@@ -63,4 +63,11 @@ export function writeSettings(
   setU32(view, abi.settings.ftpServices, counts.ftp);
   setU32(view, abi.settings.anyPortServices, counts.anyPort + counts.mark);
   setU32(view, abi.settings.markServices, counts.mark);
+}
+
+export function writeDefence(path: DataPath, { dropEntry, dropRate, secureTcp }: Defence): void {
+  const { view } = path.memory.settings;
+  setU32(view, abi.settings.dropEntry, dropEntry ? 1 : 0);
+  setU32(view, abi.settings.dropRate, dropRate);
+  setU32(view, abi.settings.secureTcp, secureTcp ? 1 : 0);
 }
