@@ -19,6 +19,7 @@ import {
 } from "./keys.ts";
 import { type DataPath, memberPlaces } from "./loader.ts";
 import { count64, i32, addr as readAddr, setAddr, setPort, setU16, setU32, u32, viewOf } from "./memory.ts";
+import { NatDests } from "./nat-dests.ts";
 import { Ranges } from "./ranges.ts";
 
 /** What the data path holds of one service besides the table's record. */
@@ -49,6 +50,7 @@ export class Mirror {
   readonly #resolve: (address: Ip) => Hop;
   readonly #members: Ranges;
   readonly #locals: Ids;
+  readonly #natDests: NatDests;
   readonly #laddrRecords = new Map<number, ReadonlyMap<Ip, number>>();
   #retiredLocals: number[] = [];
   readonly #published = new Map<number, Published>();
@@ -62,12 +64,14 @@ export class Mirror {
     this.#resolve = resolve;
     this.#members = new Ranges(memberPlaces(path.sizes.maxDests));
     this.#locals = new Ids(LADDR_RECORDS - 1, path.adopted ? usedLocals(path) : []);
+    this.#natDests = new NatDests(path.natDests);
   }
 
   apply(changes: readonly Change[]): void {
     this.#members.settle();
     const touched = new Map<number, ServiceRecord>();
     for (const change of changes) {
+      this.#natDests.follow(change);
       const service = this.#follow(change);
       if (service !== undefined) touched.set(service.id, service);
       if (change.kind === "service-deleted") touched.delete(change.service.id);
@@ -76,7 +80,8 @@ export class Mirror {
   }
 
   /** What was there before this daemon: lists are written anew, dests and scheduler states stay as they are. */
-  adopt(services: Iterable<ServiceRecord>, locals: (serviceId: number) => ReadonlyMap<Ip, number>): void {
+  adopt(services: readonly ServiceRecord[], locals: (serviceId: number) => ReadonlyMap<Ip, number>): void {
+    this.#natDests.rebuild(services);
     for (const service of services) {
       this.#shadows.set(
         service.id,

@@ -211,7 +211,7 @@ export class XdpCore implements XdpDirector {
         new Map(localAddresses.map((address, i) => [address, localRecords[i] ?? 0])),
       ]),
     );
-    this.#mirror.adopt(this.#table.services(), (id) => records.get(id) ?? new Map<Ip, number>());
+    this.#mirror.adopt([...this.#table.services()], (id) => records.get(id) ?? new Map<Ip, number>());
     this.#hops.want(this.#destAddresses());
     this.refreshHops();
   }

@@ -1,0 +1,74 @@
+import { Fault } from "../../fault.ts";
+import type { BpfMap } from "../../platform/bpf-map.ts";
+import { type DestKey, type DestSpec, familyOfService, type ServiceKey } from "../director.ts";
+import type { Change, ServiceRecord } from "../records.ts";
+import * as abi from "./abi.gen.ts";
+import { protocolNumber } from "./keys.ts";
+import { setAddr, setPort, setU32, u32, viewOf } from "./memory.ts";
+
+/**
+ * Who speaks as a NAT dest, for nat_icmp_send (spec 5.4): address, port and protocol of every NAT dest, each with the number
+ * of services that have it. A fwmark service takes any protocol, so its dests stand there once for each.
+ */
+export class NatDests {
+  readonly #map: BpfMap;
+  /** Ids of the dests that are counted in the map. */
+  readonly #counted = new Set<number>();
+  readonly #key = new Uint8Array(abi.serviceKey.size);
+  readonly #value = new Uint8Array(4);
+
+  constructor(map: BpfMap) {
+    this.#map = map;
+  }
+
+  follow(change: Change): void {
+    if (change.kind === "dest-added") this.#set(change.service, change.dest, change.spec);
+    else if (change.kind === "dest-edited") this.#set(change.service, change.dest, change.after);
+    else if (change.kind === "dest-deleted") this.#set(change.service, change.dest, undefined);
+  }
+
+  /** The map becomes what the services say, whatever an earlier lvsd left in it. */
+  rebuild(services: Iterable<ServiceRecord>): void {
+    while (this.#map.nextKey(undefined, this.#key)) this.#map.delete(this.#key);
+    this.#counted.clear();
+    for (const service of services) for (const dest of service.dests) this.#set(service, dest, dest.spec);
+  }
+
+  /** @param spec undefined: the dest is gone. Its address and port are those of its record for good. */
+  #set(service: ServiceRecord, { id, spec: place }: { id: number; spec: DestSpec }, spec: DestSpec | undefined): void {
+    const isNat = spec?.method === "nat";
+    if (isNat === this.#counted.has(id)) return;
+    if (isNat) this.#counted.add(id);
+    else this.#counted.delete(id);
+    for (const protocol of protocolsOf(service.spec.key)) {
+      this.#writeKey(service.spec.key, place, protocol);
+      this.#count(isNat ? 1 : -1);
+    }
+  }
+
+  #writeKey(key: ServiceKey, { addr, port }: DestKey, protocol: number): void {
+    setAddr(this.#key, abi.serviceKey.addr, addr);
+    setPort(viewOf(this.#key), abi.serviceKey.port, port);
+    this.#key[abi.serviceKey.protocol] = protocol;
+    this.#key[abi.serviceKey.family] = familyOfService(key) === "ipv6" ? 6 : 4;
+  }
+
+  #count(by: 1 | -1): void {
+    const view = viewOf(this.#value);
+    const before = this.#map.lookup(this.#key, this.#value) ? u32(view, 0) : 0;
+    if (before + by <= 0) {
+      this.#map.delete(this.#key);
+      return;
+    }
+    setU32(view, 0, before + by);
+    try {
+      this.#map.update(this.#key, this.#value);
+    } catch (error) {
+      // Full: a stray packet of this dest will go unanswered, which is no reason to do without the dest.
+      if (!(error instanceof Fault) || error.code !== "E2BIG") throw error;
+    }
+  }
+}
+
+const protocolsOf = (key: ServiceKey): readonly number[] =>
+  key.fwmark === undefined ? [protocolNumber[key.protocol]] : Object.values(protocolNumber);
