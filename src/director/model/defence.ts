@@ -1,38 +1,6 @@
 import { PROTOCOL } from "../../wire/ipv4.ts";
 import type { Conn, Conns } from "./conns.ts";
-import type { Defence } from "./knobs.ts";
 import { SCTP, TCP } from "./states.ts";
-
-/** Pages of memory that the host has left; without knowing, there is always enough. */
-export type AvailablePages = () => number;
-
-/**
- * The defences by their modes, evaluated every second and on write (spec 7.2). Modes 1 and 2 follow the memory and turn
- * into each other; `modes` tells those that changed.
- */
-export function evaluate(
-  setting: (name: string) => string,
-  availablePages: AvailablePages,
-): { defence: Defence; modes: [name: string, value: string][] } {
-  const threshold = Math.max(Number(setting("amemthresh")), 0);
-  const available = availablePages();
-  const isLow = available < threshold;
-  const modes: [string, string][] = [];
-  const isOn = (name: string): boolean => {
-    const mode = setting(name);
-    if (mode === "1" && isLow) modes.push([name, "2"]);
-    if (mode === "2" && !isLow) modes.push([name, "1"]);
-    return mode === "3" || (isLow && mode !== "0");
-  };
-  const autoRate = isLow ? Math.floor(threshold / (threshold - available)) : 0;
-  const isDropping = isOn("drop_packet");
-  const dropRate = setting("drop_packet") === "3" ? Number(setting("am_droprate")) : isDropping ? autoRate : 0;
-  return { defence: { secureTcp: isOn("secure_tcp"), dropEntry: isOn("drop_entry"), dropRate }, modes };
-}
-
-/** Does any defence follow the memory? */
-export const isAutomatic = (setting: (name: string) => string): boolean =>
-  ["drop_entry", "drop_packet", "secure_tcp"].some((name) => setting(name) === "1" || setting(name) === "2");
 
 const IDLE_FOR = 60_000; // ms
 const ROUNDS_PER_TABLE = 32;

@@ -1,10 +1,7 @@
+import type { Defence } from "../defence.ts";
+
 /** Settings as the pipeline reads them (spec 7.1). */
-export interface Knobs {
-  /** The effective state, see defence.ts. */
-  readonly secureTcp: boolean;
-  /** One of so many packets that would open a conn is dropped; 0: none. */
-  readonly dropRate: number;
-  readonly dropEntry: boolean;
+export interface Knobs extends Defence {
   readonly sloppyTcp: boolean;
   readonly sloppySctp: boolean;
   readonly cacheBypass: boolean;
@@ -18,13 +15,6 @@ export interface Knobs {
   readonly connReuseMode: number;
   /** backup_only is set and a backup daemon runs: input is ignored. */
   readonly isBackup: boolean;
-}
-
-/** What the defences of spec 7.2 have come to. */
-export interface Defence {
-  readonly secureTcp: boolean;
-  readonly dropRate: number;
-  readonly dropEntry: boolean;
 }
 
 export function knobsOf(setting: (name: string) => string, defence: Defence, hasBackupDaemon: boolean): Knobs {

@@ -1,5 +1,6 @@
 import { anyOf, type Family, type Ip } from "../../net/ip.ts";
 import { PROTOCOL } from "../../wire/ipv4.ts";
+import { type AvailablePages, evaluate, isAutomatic } from "../defence.ts";
 import {
   type Conn as ConnView,
   type Counters,
@@ -20,7 +21,7 @@ import { Estimators } from "../estimator.ts";
 import type { Change, ServiceRecord } from "../records.ts";
 import { Table } from "../table.ts";
 import { type Conn, Conns } from "./conns.ts";
-import { type AvailablePages, EntryDropper, evaluate, isAutomatic } from "./defence.ts";
+import { EntryDropper } from "./defence.ts";
 import { destinationOf, sourceOf } from "./flow.ts";
 import { knobsOf } from "./knobs.ts";
 import { type Outcome, type Reason, reasons } from "./outcome.ts";

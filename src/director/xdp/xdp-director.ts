@@ -4,8 +4,10 @@ import { Fault } from "../../fault.ts";
 import type { Ip } from "../../net/ip.ts";
 import { macBytes } from "../../net/mac.ts";
 import { ensureBpffs } from "../../platform/bpffs.ts";
+import { availablePages } from "../../platform/host-memory.ts";
 import { netnsInode } from "../../platform/namespace.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
+import { type AvailablePages, evaluate, isAutomatic } from "../defence.ts";
 import type { Conn, Dest, DirectorInfo, Operation, Refusal, Service, ServiceKey, SyncDaemon, Timeouts } from "../director.ts";
 import type { DestRecord, ServiceRecord } from "../records.ts";
 import type { Attachment, ExplainQuery, Explanation, Hook, TableUse } from "../status.ts";
@@ -21,7 +23,7 @@ import { type DataPath, loadDataPath } from "./loader.ts";
 import { i32, setU16, setU32, u32 } from "./memory.ts";
 import { Mirror } from "./mirror.ts";
 import { refusal } from "./support.ts";
-import { writeSettings, writeTimeouts } from "./tuning.ts";
+import { writeDefence, writeSettings, writeTimeouts } from "./tuning.ts";
 import type { OpenXdpDirector, XdpDirector, XdpOptions } from "./types.ts";
 import { type HopWatcher, watchHops } from "./watcher.ts";
 
@@ -29,6 +31,7 @@ import { type HopWatcher, watchHops } from "./watcher.ts";
 const IPVS_VERSION = 0x00010201;
 const MAX_SERVICES = 16_384;
 const MAX_DESTS = 131_072;
+const SECOND = 1000; // ms
 
 /** How the director learns the way to its dests; tests bring their own. */
 export interface HopSource {
@@ -42,6 +45,8 @@ export interface CoreOptions {
   readonly path: DataPath;
   readonly attachments: Attachments;
   readonly hops: HopSource;
+  /** For the automatic modes of the defences; without it there is always enough. */
+  readonly availablePages?: AvailablePages;
 }
 
 /** The `Director` over the eBPF data path: the table decides, the mirror writes, memory is read back. */
@@ -53,10 +58,14 @@ export class XdpCore implements XdpDirector {
   readonly #hops: HopSource;
   readonly #counting: Counting;
   readonly #mirror: Mirror;
+  readonly #availablePages: AvailablePages;
+  /** ms of tick's clock. */
+  #defendAt = 0;
   #isOpen = true;
 
-  constructor({ path, attachments, hops }: CoreOptions) {
+  constructor({ path, attachments, hops, availablePages = () => Number.POSITIVE_INFINITY }: CoreOptions) {
     this.path = path;
+    this.#availablePages = availablePages;
     this.#attachments = attachments;
     this.#hops = hops;
     this.#table = new Table({ maxServices: path.sizes.maxServices, maxDests: path.sizes.maxDests, refuse: refusal });
@@ -113,8 +122,10 @@ export class XdpCore implements XdpDirector {
 
   tick(now: number): void {
     if (!this.#isOpen) return;
+    this.#followMemory(now);
     const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id));
     if (freed.length > 0) this.#mirror.apply(freed);
+    if (Number(this.#table.setting("run_estimation")) === 0) return;
     let members: Map<number, readonly DestRecord[]> | undefined; // only when the estimators step
     this.#counting.tick(now, (id) => {
       members ??= this.#membersById();
@@ -244,6 +255,22 @@ export class XdpCore implements XdpDirector {
 
   #writeSettings(): void {
     writeSettings(this.path, this.#table.settings(), this.#table.services());
+    this.#defend();
+  }
+
+  /** Modes that follow the memory turn into each other, and are settings like others (spec 7.2). */
+  #defend(): void {
+    const { defence, modes } = evaluate((name) => this.#table.setting(name), this.#availablePages);
+    writeDefence(this.path, defence);
+    if (modes.length === 0) return;
+    this.#table.apply(modes.map(([name, value]) => ({ op: "set-setting", name, value })));
+    this.#writeNotes();
+  }
+
+  #followMemory(now: number): void {
+    if (now < this.#defendAt) return;
+    this.#defendAt = now + SECOND;
+    if (isAutomatic((name) => this.#table.setting(name))) this.#defend();
   }
 
   #writeNotes(): void {
@@ -312,7 +339,7 @@ function openCore(options: XdpOptions, watcher: HopWatcher): XdpCore {
     close: () => watcher.close(),
   };
   try {
-    return new XdpCore({ path, attachments: new Attachments(directory), hops });
+    return new XdpCore({ path, attachments: new Attachments(directory), hops, availablePages });
   } catch (error) {
     if (!path.adopted) path.unpin();
     path.close();
