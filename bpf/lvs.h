@@ -189,9 +189,11 @@ static __always_inline enum verdict check_conn(struct packet *p, const struct se
 {
 	bool gone = !is_available(d) && m->conn->dest != NO_DEST;
 
-	if (likely(!gone && !is_reopened(p, set, m->conn, d)))
+	bool reopened = is_reopened(p, set, m->conn, d);
+
+	if (likely(!gone && !reopened))
 		return V_NEXT;
-	if (gone && !set->expire_nodest_conn)
+	if (!reopened && !set->expire_nodest_conn)
 		return leave(p, EXIT_DEST_GONE, V_DROP);
 	end_old(p, m->conn, m->slot);
 	m->conn = 0;
