@@ -208,10 +208,10 @@ __noinline bool unindex_flow(__u32 slot, __u32 direction)
 	return true;
 }
 
-/* Only conns whose answers pass us are found by them. */
+/* Only conns whose answers pass us are found by them; a template has no packets of its own. */
 static __always_inline bool has_out_flow(const struct conn *c)
 {
-	return c->method == METHOD_NAT || c->method == METHOD_FULLNAT;
+	return !(c->flags & CONN_TEMPLATE) && (c->method == METHOD_NAT || c->method == METHOD_FULLNAT);
 }
 
 /* A slot for a new conn, or MISS when the table is full. */

@@ -48,7 +48,7 @@ export function readConn(path: DataPath, slot: number, now: number): Conn | unde
     client: { addr: addr(bytes, at + abi.conn.inSrc, family), port: port(view, at + abi.conn.inSport) },
     virtual: { addr: addr(bytes, at + abi.conn.inDst, family), port: port(view, at + abi.conn.inDport) },
     dest: { addr: addr(bytes, at + abi.conn.outSrc, outFamily), port: port(view, at + abi.conn.outSport) },
-    ...(method === "fullnat" && {
+    ...(method === "fullnat" && !template && {
       local: { addr: addr(bytes, at + abi.conn.outDst, outFamily), port: port(view, at + abi.conn.outDport) },
     }),
     method,
