@@ -22,20 +22,12 @@ export interface Lvsd {
 
 const START_TIMEOUT = 30_000; // ms; the verifier takes seconds on a busy machine
 
-/** @throws Fault with what lvsd said when it ends or when ipvsadm does not reach it in time */
+/** @throws Fault with what lvsd said when it ends or is not ready in time */
 export async function startLvsd(host: Host, options: LvsdOptions = {}): Promise<Lvsd> {
   const { interfaces = host.interfaces, hook = "auto", xdpMode = "auto" } = options;
   const flags = [...interfaces.flatMap((name) => ["--interface", name]), "--hook", hook, "--xdp-mode", xdpMode];
   const running = host.spawn([`${ROOT}bin/lvsd`, ...flags, ...(options.arguments ?? [])]);
-  const isReady = async (): Promise<boolean> => {
-    if (!running.isRunning) throw new Fault(running.title, "EXIT", running.stderr.trim());
-    const { code, stderr } = await ipvsadm(host, "-Ln");
-    if (code === 127) throw new Fault("start lvsd", "ENOENT", stderr.trim()); // nobody can ask it
-    return code === 0;
-  };
-  await until("lvsd", isReady, START_TIMEOUT).catch((cause: unknown) => {
-    throw new Fault("start lvsd", "EIO", running.stderr.trim() || "it said nothing", cause);
-  });
+  await running.hear(/ ready /, START_TIMEOUT);
   return {
     running,
     async kill9() {
@@ -56,13 +48,28 @@ export const runScript = (host: Host, script: string, options: RunOptions = {}):
 
 const withOurs = { PATH: `${ROOT}bin:${process.env.PATH}` };
 
-/** Makes a host a real server of a VIP, in the way its method needs: VIP on lo, silent, decapsulation. */
-export const startRealServer = (host: Host, vip: string, method: "route" | "tunnel"): Promise<string> =>
-  runScript(host, `lvsctl realserver start --vip ${vip} --method ${method}`);
+/**
+ * Makes a host a real server of VIPs, in the way its method needs: VIPs on lo, silent, decapsulation.
+ * @param arrival the interface where tunnelled packets come in, if that is not the way out
+ */
+export async function startRealServer(
+  host: Host,
+  vips: readonly string[],
+  method: "route" | "tunnel",
+  arrival?: string,
+): Promise<void> {
+  const where = arrival === undefined ? [] : ["--interface", arrival];
+  const words = ["lvsctl", "realserver", "start", "--vip", ...vips, "--method", method, ...where];
+  await until(`real server ${host.name}`, async () => {
+    const { code, stderr } = await host.exec(words, { env: withOurs });
+    if (code !== 0 && !stderr.includes("try again")) throw new Fault(words.join(" "), "EXIT", stderr.trim());
+    return code === 0; // one at a time on a machine: another host's may be at it
+  });
+}
 
 /** What a person would look at first when packets do not arrive. Never fails. */
 export async function diagnose(host: Host): Promise<string> {
-  const commands = ["lvsctl status", "lvsctl services", "ipvsadm -L -n -c", "ip neigh", "ip -s link"];
+  const commands = ["lvsctl status", "lvsctl services", "ipvsadm -L -n -c | head -20", "ip neigh", "ip -s link"];
   const { stdout, stderr } = await host.exec(["sh", "-c", commands.map((line) => `echo "# ${line}"; ${line}`).join("\n")], {
     env: withOurs,
   });

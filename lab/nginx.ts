@@ -5,10 +5,15 @@ import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import { lines, until } from "./until.ts";
 
-/** A web server on a host: "/" answers with its name, "/echo" with the client's address as seen here, "/big/…" with files. */
+/**
+ * A web server on a host: "/" answers with its name, "/echo" with the client's address as seen here, "/big/…" with files; what is
+ * PUT to "/put/…" it keeps.
+ */
 export interface Nginx {
   /** The addresses of all requests so far, in order. */
   clients(): readonly string[];
+  /** Where a file that was put is kept. */
+  pathOf(put: string): string;
   stop(): Promise<void>;
 }
 
@@ -26,6 +31,7 @@ export async function startNginx(lab: Lab<string>, host: Host, listen: readonly 
   });
   return {
     clients: () => lines(readFileSync(join(directory, "access.log"), "utf8")),
+    pathOf: (put) => join(directory, "put", put),
     stop: () => running.stop(),
   };
 }
@@ -57,6 +63,7 @@ ${listen.map((address) => `    listen ${address} backlog=4096;`).join("\n")}
     location = / { return 200 "${name}\\n"; }
     location = /echo { return 200 "$remote_addr\\n"; }
     location /big/ { alias ${big}/; }
+    location /put/ { root ${directory}; dav_methods PUT; create_full_put_path on; client_max_body_size 0; }
     location /fast { access_log off; return 200 "${name}\\n"; }
   }
 }

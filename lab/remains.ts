@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { netnsPath } from "./host.ts";
 
-/** What a lab leaves on the machine (namespaces, processes in them, a directory), and how it goes away. */
+/** What a lab leaves on the machine (namespaces, processes in them, a directory, what lvsd keeps of them), and how it goes. */
 
 const PREFIX = /^lvsd-(\d+)-\d+/;
+/** Where lvsd keeps sockets, pids and pins, each named for a network namespace's inode. */
+const RUN = "/run/lvsd";
 
 /** End every process in the lab's namespaces, then remove those and the directory. Synchronous: for exit handlers too. */
 export function sweep(prefix: string): void {
@@ -15,11 +17,18 @@ export function sweep(prefix: string): void {
   signal(pids, "SIGTERM"); // lvsd takes its programs and maps along when asked politely
   for (let waited = 0; waited < 1500 && pidsIn(namespaces).length > 0; waited += 50) sleep(50);
   signal(pidsIn(namespaces), "SIGKILL");
+  for (const name of namespaces) forget(inodeOf(netnsPath(name)));
   if (namespaces.length > 0) {
     const input = namespaces.map((name) => `netns delete ${name}\n`).join("");
     execFileSync("ip", ["-force", "-batch", "-"], { input, stdio: ["pipe", "ignore", "ignore"], timeout: 30_000 });
   }
   rmSync(join(tmpdir(), prefix), { recursive: true, force: true });
+}
+
+/** A killed lvsd leaves its pins, and a real server its note of what to undo; the next namespace may have the same inode. */
+function forget(inode: number | undefined): void {
+  const names = [`${inode}.pid`, `${inode}.sock`, `realserver-${inode}.json`, `bpf/${inode}`, `bpf/realserver-${inode}`];
+  if (inode !== undefined) for (const name of names) rmSync(join(RUN, name), { recursive: true, force: true });
 }
 
 /** Sweep what labs left whose process is gone: it was killed, or the machine's power was. */

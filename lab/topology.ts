@@ -41,6 +41,12 @@ export interface Topology<H extends string = string> {
 /** For the types: host names are checked in segments, and later in `lab.hosts`. */
 export const topology = <H extends string>(described: Topology<H>): Topology<H> => described;
 
+/** The same with offloads left on everywhere, as a tc director can have them. */
+export const withOffloads = <H extends string>(described: Topology<H>): Topology<H> => ({
+  ...described,
+  segments: Object.fromEntries(Object.entries(described.segments).map(([name, spec]) => [name, { ...spec, offload: true }])),
+});
+
 /**
  * How to make a topology: namespaces, then cables (`ip -batch` lines), then a shell script inside each namespace, and
  * when all of those are done another.

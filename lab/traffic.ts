@@ -2,10 +2,11 @@ import { Fault } from "../src/fault.ts";
 import type { Host } from "./host.ts";
 import { lines } from "./until.ts";
 
-/** One connection after the other, each by a curl of its own; the answers in order. */
+/** One connection after the other; the answers in order. */
 export async function curlEach(host: Host, url: string, times: number): Promise<readonly string[]> {
-  const line = `for i in $(seq ${times}); do curl -sS -g --max-time 5 '${url}' || exit; done`;
-  return lines(await host.run(line, { timeout: times * 1000 + 10_000 }));
+  const input = `url = "${url}"\n`.repeat(times);
+  const line = "curl -sS -g --fail-early --max-time 5 -H 'Connection: close' -K -";
+  return lines(await host.run(line, { input, timeout: times * 1000 + 10_000 }));
 }
 
 export interface Download {
@@ -16,12 +17,18 @@ export interface Download {
 /** @param rate bytes per second at most, in curl's words ("200M"); as fast as it goes unless given */
 export async function download(host: Host, url: string, rate = "0", timeout = 120_000): Promise<Download> {
   const seconds = Math.ceil(timeout / 1000);
-  const line = `set -o pipefail; curl -sS -g --max-time ${seconds} --limit-rate ${rate} '${url}' | tee >(wc -c >&2) | sha256sum`;
+  const flags = `-sS -g --max-time ${seconds} --limit-rate ${rate} -w '%{stderr}%{size_download}'`;
+  const line = `set -o pipefail; curl ${flags} '${url}' | sha256sum`;
   const { code, stdout, stderr } = await host.exec(["bash", "-c", line], { timeout: timeout + 5_000 });
   const bytes = /^\s*(\d+)\s*$/m.exec(stderr)?.[1];
   if (code !== 0 || bytes === undefined)
     throw new Fault(`${host.name}: download ${url}`, "EXIT", `exit ${code}: ${stderr.trim()}`);
   return { bytes: Number(bytes), sha256: stdout.split(" ")[0]! };
+}
+
+/** Sends a file by PUT; nginx keeps it under `put/`. */
+export async function upload(host: Host, path: string, url: string, timeout = 60_000): Promise<void> {
+  await host.run(`curl -sS -g --fail --max-time ${timeout / 1000} -T '${path}' '${url}'`, { timeout: timeout + 5_000 });
 }
 
 export const sha256Of = async (host: Host, path: string): Promise<string> =>
