@@ -48,9 +48,10 @@ export function readConn(path: DataPath, slot: number, now: number): Conn | unde
     client: { addr: addr(bytes, at + abi.conn.inSrc, family), port: port(view, at + abi.conn.inSport) },
     virtual: { addr: addr(bytes, at + abi.conn.inDst, family), port: port(view, at + abi.conn.inDport) },
     dest: { addr: addr(bytes, at + abi.conn.outSrc, outFamily), port: port(view, at + abi.conn.outSport) },
-    ...(method === "fullnat" && !template && {
-      local: { addr: addr(bytes, at + abi.conn.outDst, outFamily), port: port(view, at + abi.conn.outDport) },
-    }),
+    ...(method === "fullnat" &&
+      !template && {
+        local: { addr: addr(bytes, at + abi.conn.outDst, outFamily), port: port(view, at + abi.conn.outDport) },
+      }),
     method,
     state: stateName(protocol, bytes[at + abi.conn.state] ?? 0, template),
     expiresIn: Math.floor(left / path.hz),
