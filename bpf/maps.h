@@ -1,59 +1,38 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * Every map. All but `services` are arrays: their lookups are inlined by the kernel and cost about a nanosecond.
- * Sizes marked "set at load" are placeholders. Maps the daemon reads often are memory-mapped by it.
+ * Every map. What each packet needs is in arrays: their lookups are inlined by the kernel and cost about a nanosecond.
+ * Sizes marked "set at load" are placeholders.
  */
 #pragma once
 
 #include "abi.h"
 #include "builtin.h"
 
+/* An array that the daemon maps into its memory. */
+#define MAPPED_ARRAY(name_, type_, entries_) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries_); \
+		__type(key, __u32); \
+		__type(value, type_); \
+	} name_ SEC(".maps")
+
 const volatile struct limits limits SEC(".rodata.limits") = {
 	.capacity = 1024, .bucket_mask = 511, .counter_row = 1024, .max_dests = 1024,
 };
 
-
 #define EXIT_ROW 64     /* counters of one CPU in `exits`; EXIT_REASONS fits */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct identity);
-} identity SEC(".maps");
+MAPPED_ARRAY(identity, struct identity, 1);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct settings);
-} settings SEC(".maps");
+MAPPED_ARRAY(settings, struct settings, 1);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct table_state);
-} table_state SEC(".maps");
+MAPPED_ARRAY(table_state, struct table_state, 1);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);              /* set at load: capacity, and one per CPU for one-packet conns */
-	__type(key, __u32);
-	__type(value, struct conn);
-} conns SEC(".maps");
+MAPPED_ARRAY(conns, struct conn, 1024); /* set at load: capacity, and one per CPU for one-packet conns */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 512);               /* set at load */
-	__type(key, __u32);
-	__type(value, struct bucket);
-} buckets SEC(".maps");
+MAPPED_ARRAY(buckets, struct bucket, 512); /* set at load */
 
 /* Slots of conns that have been used and are free again. */
 struct {
@@ -70,21 +49,9 @@ struct {
 } services SEC(".maps");
 
 /* By service id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 16384);             /* set at load */
-	__type(key, __u32);
-	__type(value, struct service_state);
-} service_states SEC(".maps");
+MAPPED_ARRAY(service_states, struct service_state, 16384); /* set at load */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);              /* set at load */
-	__type(key, __u32);
-	__type(value, struct dest);
-} dests SEC(".maps");
+MAPPED_ARRAY(dests, struct dest, 1024); /* set at load */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -106,50 +73,20 @@ struct {
  * Lists that services name by their first place: dests, newest first; hash tables of dests, 0 for an empty place; local
  * addresses.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 4096);              /* set at load */
-	__type(key, __u32);
-	__type(value, __u32);
-} members SEC(".maps");
+MAPPED_ARRAY(members, __u32, 4096); /* set at load */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, struct laddr);
-} laddrs SEC(".maps");
+MAPPED_ARRAY(laddrs, struct laddr, 4096);
 
 /* lvsd's own mark rules, the first that fits counts. */
 #define MARK_RULES 1024
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, MARK_RULES);
-	__type(key, __u32);
-	__type(value, struct mark_rule);
-} marks SEC(".maps");
+MAPPED_ARRAY(marks, struct mark_rule, MARK_RULES);
 
 /* Row of a CPU, then dest; after the dests, the services (struct limits). */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024);              /* set at load: CPUs * counter_row */
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
+MAPPED_ARRAY(counters, struct counters, 1024); /* set at load: CPUs * counter_row */
 
 /* Row of a CPU, then enum exit_reason. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, EXIT_ROW);          /* set at load: CPUs * EXIT_ROW */
-	__type(key, __u32);
-	__type(value, __u64);
-} exits SEC(".maps");
+MAPPED_ARRAY(exits, __u64, EXIT_ROW); /* set at load: CPUs * EXIT_ROW */
 
 /* By ifindex: our own MAC there, so that a frame flooded past somebody else is left alone. */
 enum device_flag {
@@ -162,13 +99,7 @@ struct device {
 	__u16 flags;            /* enum device_flag */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, struct device);
-} interfaces SEC(".maps");
+MAPPED_ARRAY(interfaces, struct device, 65536);
 
 /* Which conn the later fragments of a datagram belong to. LRU: a lost entry costs a datagram, never a conn. */
 struct fragment_key {
@@ -208,13 +139,7 @@ struct notes {
 	char text[4096];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct notes);
-} notes SEC(".maps");
+MAPPED_ARRAY(notes, struct notes, 1);
 
 /* Names the enums in the object's BTF, for the generator. */
 struct abi_words {

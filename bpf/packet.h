@@ -79,6 +79,26 @@ static __always_inline struct counters *counters_of(struct packet *p, __u32 dest
 	return bpf_map_lookup_elem(&counters, &at);
 }
 
+static __always_inline void count_in(struct packet *p, const struct conn *c)
+{
+	struct counters *n = counters_of(p, c->dest);
+
+	if (likely(n)) {
+		n->in_pkts++;
+		n->in_bytes += p->len;
+	}
+}
+
+static __always_inline void count_out(struct packet *p, const struct conn *c)
+{
+	struct counters *n = counters_of(p, c->dest);
+
+	if (likely(n)) {
+		n->out_pkts++;
+		n->out_bytes += p->len;
+	}
+}
+
 static __always_inline bool same_addr(const struct addr *a, const struct addr *b, int family)
 {
 	if (a->w[0] != b->w[0])

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/* ICMP errors about conns and about tunnels: what they are about, who is to hear of it, and on (spec 5.7). */
+#pragma once
+
+#include "icmp_related.h"
+#include "reply.h"
+#include "request.h"
+
+/* From the dest's side, about a request: on to the client. */
+static __always_inline enum verdict error_to_client(HOOK_CONTEXT *ctx, struct packet *p, const struct quote *q, const struct conn *c,
+						     const struct dest *d)
+{
+	if (is_available(d))
+		count_out(p, c);
+	return rewrite_error(ctx, p, q, &c->in, &c->in.dst, &c->in.src) ? V_TO_CLIENT : leave(p, EXIT_BUG, V_DROP);
+}
+
+/* From the client's side, about a reply: on to the dest, the way its requests go. */
+static __always_inline enum verdict error_to_dest(HOOK_CONTEXT *ctx, struct packet *p, const struct quote *q, struct conn *c,
+						   const struct dest *d)
+{
+	if (is_available(d))
+		count_in(p, c);
+	c->in_pkts++;
+	if (d->hop.generation == HOP_LOCAL)
+		return leave(p, EXIT_LOCAL, V_PASS);
+	if (d->hop.generation != HOP_RESOLVED)
+		return leave(p, EXIT_HOP_UNRESOLVED, V_DROP);
+	if (has_out_flow(c) && !rewrite_error(ctx, p, q, &c->out, &p->flow.src, &c->out.src))
+		return leave(p, EXIT_BUG, V_DROP);
+	return V_TO_DEST;
+}
+
+/* Types that speak of a packet that did not arrive; all others are not about conns (spec 5.7). */
+static __always_inline bool is_error(const struct icmp_header *icmp, int family)
+{
+	if (family == 6)
+		return icmp->type < 128;
+	return icmp->type == ICMP_UNREACHABLE || icmp->type == ICMP_SOURCE_QUENCH || icmp->type == ICMP_TIME;
+}
+
+/*
+ * An error about a packet in one of our tunnels: the quote's outer header is ours, inside is a request (spec 5.7). Its client
+ * is told the same about the request itself; that a path is narrow is remembered for the dest.
+ */
+__noinline int tunnel_error(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	struct settings *set = settings_of();
+	struct tunnel_quote t = {};
+	struct quote q = {};
+	struct match m;
+	struct dest *d;
+	__u32 mtu = 0;
+
+	if (!p || !set)
+		return V_DROP;
+	if (!parse_tunnel_quote(ctx, p, &q, &t) || !find_conn(&m, set, &q.flow, p->now, 4))
+		return leave(p, EXIT_ICMP, V_PASS);
+	d = dest_at(m.conn->dest);
+	if (!d || m.direction != DIR_IN || m.conn->method != METHOD_TUNNEL || d->addr.w[0] != t.dest)
+		return leave(p, EXIT_ICMP, V_PASS);
+	if (!is_icmp_sum_right(ctx, p))
+		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
+	if (t.type == ICMP_UNREACHABLE && t.code == 4) {
+		if (t.mtu >= 68 + tunnel_overhead(d) && t.mtu < d->mtu)
+			d->mtu = t.mtu;
+		if (!t.df)
+			return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
+		mtu = d->mtu - tunnel_overhead(d);
+	}
+	if (!relay_error(ctx, p, &t, mtu))
+		return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
+	if (is_available(d))
+		count_out(p, m.conn);
+	if (unlikely(m.conn->hop.generation != set->generation) && !refresh_client_hop(ctx, p->ifindex, m.conn, set->generation))
+		return leave(p, EXIT_REPLY_SLOW, V_PASS);
+	return send_to(ctx, p, &m.conn->hop, 4, EXIT_ICMP_RELATED);
+}
+
+/* What the quote of an ICMP error is about, and the rewrite it asks for. */
+__noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	const struct icmp_header *icmp;
+	struct settings *set = settings_of();
+	struct quote q = {};
+	struct match m;
+	struct dest *d;
+	bool four;
+
+	if (!p || !set)
+		return V_DROP;
+	four = p->flow.family == 4;
+	if (four != (p->flow.protocol == IPPROTO_ICMP))
+		return leave(p, EXIT_PROTOCOL, V_PASS);
+	icmp = hook_data(ctx) + l4_of(p);
+	q.ip = l4_of(p) + ICMP_HEADER;
+	if ((void *)(icmp + 1) > hook_end(ctx) || p->fragment != WHOLE || !is_error(icmp, p->flow.family))
+		return leave(p, EXIT_ICMP, V_PASS);
+	if (!(four ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
+		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
+	if (!(four ? find_conn(&m, set, &q.flow, p->now, 4) : find_conn(&m, set, &q.flow, p->now, 6)))
+		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
+	d = dest_at(m.conn->dest);
+	if (!d)
+		return leave(p, EXIT_BUG, V_DROP);
+	if (has_out_flow(m.conn) && !is_icmp_sum_right(ctx, p))
+		return leave(p, EXIT_ICMP_CHECKSUM, V_DROP);
+	if (p->ttl <= 1)
+		return leave(p, EXIT_TTL, V_PASS); /* untouched: the stack tells nobody, as it is an error itself */
+	p->slot = m.slot;
+	return m.direction == DIR_OUT ? error_to_client(ctx, p, &q, m.conn, d) : error_to_dest(ctx, p, &q, m.conn, d);
+}
+
+/* A rewritten error goes on. */
+static __always_inline enum verdict send_error(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, bool to_client)
+{
+	struct conn *c = conn_at(p->slot);
+	struct dest *d = c ? dest_at(c->dest) : 0;
+
+	if (!c || !d)
+		return leave(p, EXIT_BUG, V_DROP);
+	if (to_client)
+		return send_to_client(ctx, p, set, c, EXIT_ICMP_RELATED);
+	if (!decrement_ttl(ctx, p))
+		return leave(p, EXIT_BUG, V_DROP);
+	if (c->method != METHOD_TUNNEL)
+		return send_to(ctx, p, &d->hop, p->flow.family, EXIT_ICMP_RELATED);
+	if (!push_tunnel(ctx, p, d))
+		return leave(p, EXIT_NO_ROOM, V_DROP);
+	return send_to(ctx, p, &d->hop, d->family, EXIT_ICMP_RELATED);
+}
+
+static __always_inline enum verdict icmp(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
+{
+	int result = icmp_error(ctx, p);
+
+	if (result == V_TUNNEL_ERROR)
+		return tunnel_error(ctx, p);
+	if (result == V_TO_CLIENT || result == V_TO_DEST)
+		return send_error(ctx, p, set, result == V_TO_CLIENT);
+	return result;
+}

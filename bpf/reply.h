@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/* Towards the client: a dest's answers, and errors about its requests. */
+#pragma once
+
+#include "state.h"
+#include "rewrite.h"
+#include "toa.h"
+
+/* The client's next hop, looked up when routes have changed since, which includes never. */
+static __noinline bool refresh_client_hop(HOOK_CONTEXT *ctx, __u32 ifindex, struct conn *c, __u32 generation)
+{
+	struct bpf_fib_lookup fib = { .l4_protocol = c->in.protocol, .ifindex = ifindex };
+
+	if (c->in.family == 4) {
+		fib.family = 2; /* AF_INET */
+		fib.ipv4_src = c->in.dst.w[0];
+		fib.ipv4_dst = c->in.src.w[0];
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		copy_addr(fib.ipv6_src, &c->in.dst);
+		copy_addr(fib.ipv6_dst, &c->in.src);
+	}
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return false;
+	__builtin_memcpy(c->hop.dmac, fib.dmac, 6);
+	__builtin_memcpy(c->hop.smac, fib.smac, 6);
+	c->hop.ifindex = fib.ifindex;
+	c->hop.generation = generation;
+	return true;
+}
+
+static __always_inline enum verdict send_to_client(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c,
+						    enum exit_reason reason)
+{
+	if (unlikely(c->hop.generation != set->generation) && !refresh_client_hop(ctx, p->ifindex, c, set->generation))
+		return leave(p, EXIT_REPLY_SLOW, V_PASS);
+	if (!decrement_ttl(ctx, p))
+		return leave(p, EXIT_BUG, V_DROP);
+	return send_to(ctx, p, &c->hop, p->flow.family, reason);
+}
+
+/* A dest's answer: its source becomes the service's address again. */
+static __always_inline enum verdict reply(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, struct conn *c, struct dest *d)
+{
+	if (p->ttl <= 1)
+		return leave(p, EXIT_TTL, V_PASS);  /* untouched: the stack tells the dest */
+	if (likely(is_available(d)))
+		count_out(p, c);
+	track(p, set, c, d);
+	note_server_isn(ctx, p, c);
+	if (!rewrite(ctx, p, &c->in))
+		return leave(p, EXIT_TRUNCATED, V_DROP);
+	return send_to_client(ctx, p, set, c, c->method == METHOD_FULLNAT ? EXIT_FULLNAT_REPLY : EXIT_NAT_REPLY);
+}
