@@ -27,3 +27,13 @@ static __always_inline bool is_past(__u32 time, __u32 now)
 {
 	return (__s32)(time - now) <= 0;
 }
+
+/*
+ * An index below `size`, a power of two. The mask comes last and stays there: clang would move it before the | or ^ that made
+ * the index, and kernels before 6.10 know no bound of what those give.
+ */
+static __always_inline __u32 below(__u32 size, __u32 index)
+{
+	opaque(index);
+	return index & (size - 1);
+}

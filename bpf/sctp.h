@@ -172,7 +172,7 @@ static long crc_step(__u32 i, struct crc_walk *w)
 #pragma clang loop unroll(full)
 	for (int k = 0; k < CRC_STEP; k++)
 		if (k < n)
-			w->crc = crc32c_table[(w->crc ^ bytes[k]) & 255] ^ w->crc >> 8;
+			w->crc = crc32c_table[below(256, w->crc ^ bytes[k])] ^ w->crc >> 8;
 	w->at += n;
 	w->left -= n;
 	return 0;

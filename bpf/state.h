@@ -118,7 +118,7 @@ static __always_inline __u32 row_of(__u8 protocol)
 
 static __always_inline __u32 timeout_of(const struct settings *set, __u32 row, __u32 state)
 {
-	return set->timeout[(row * STATES + (state & (STATES - 1))) & (PROTOCOL_ROWS * STATES - 1)];
+	return set->timeout[below(PROTOCOL_ROWS * STATES, row * STATES + (state & (STATES - 1)))];
 }
 
 /* Active and inactive conns of a dest change with the state; templates and SYNC'ed conns without dest count nowhere. */
