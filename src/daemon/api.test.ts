@@ -224,6 +224,17 @@ describe("the other routes", () => {
     expect((await post("/v1/explain", { ...query, protocol: "icmp" })).status).toBe(400);
   });
 
+  test("/v1/marks takes the list of mark rules as a whole", async () => {
+    const rule = { mark: 5, family: "ipv4", protocol: "tcp", destination: { addr: "10.0.0.100", length: 32 } };
+    const put = async (rules: unknown[]) => ask(path, "PUT", "/v1/marks", JSON.stringify({ rules }));
+    expect(await put([rule, { mark: 6, family: "ipv6" }])).toMatchObject({ status: 200, text: '{"refusals":[]}\n' });
+    expect(JSON.parse((await get("/v1/marks")).text)).toEqual([rule, { mark: 6, family: "ipv6" }]);
+    const refused = JSON.parse((await put([{ ...rule, family: "ipv6" }])).text);
+    expect(refused.refusals).toMatchObject([{ index: 0, code: "EINVAL" }]);
+    expect((await put([{ ...rule, ports: 5 }])).status).toBe(400);
+    expect(director.marks().length).toBe(2);
+  });
+
   test("an unknown route is not found", async () => {
     const reply = await get("/v2/services");
     expect([reply.status, JSON.parse(reply.text)]).toEqual([

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import type { Dest, Director, Service } from "../director/director.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
+import type { Marks } from "../director/xdp/types.ts";
 import * as replies from "./replies.ts";
-import { explainQuery, operations, serviceKey } from "./schema.ts";
+import { explainQuery, markRule, markRules, operations, serviceKey } from "./schema.ts";
 
 /** The control socket's routes: one table for the server and for openapi.json. */
 
 /** What the routes ask. */
 export interface ApiHost {
-  readonly director: Director;
+  readonly director: Director & Marks;
   status(): Status;
   /** What would become of a packet; changes nothing. */
   explain(query: ExplainQuery): Explanation;
@@ -18,7 +19,7 @@ export interface ApiHost {
 export type Answer = { readonly value: unknown } | { readonly array: Iterable<unknown> } | { readonly lines: Iterable<unknown> };
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly summary: string;
   /** `body`: JSON in the body; `key`: an optional query parameter that holds JSON. */
@@ -34,7 +35,7 @@ type Given = Omit<Route, "takes" | "answer">;
 const plain = (about: Given, answer: (host: ApiHost) => Answer): Route => ({ ...about, answer });
 
 /** A route whose body is its input. */
-const posting = <Input>(about: Given, name: string, schema: z.ZodType<Input>, answer: (host: ApiHost, input: Input) => Answer) =>
+const taking = <Input>(about: Given, name: string, schema: z.ZodType<Input>, answer: (host: ApiHost, input: Input) => Answer) =>
   ({ ...about, takes: { from: "body", name, schema }, answer }) as Route;
 
 /** A route that can be asked for all, or with a key for one. */
@@ -72,7 +73,7 @@ export const routes: readonly Route[] = [
     { method: "GET", path: "/v1/daemons", summary: "Synchronisation daemons", gives: array("SyncDaemon", replies.daemon) },
     ({ director }) => ({ array: director.syncDaemons() }),
   ),
-  posting(
+  taking(
     {
       method: "POST",
       path: "/v1/operations",
@@ -91,7 +92,7 @@ export const routes: readonly Route[] = [
     { method: "GET", path: "/v1/rates", summary: "Rates per second", gives: array("ServiceRates", replies.serviceRates) },
     ({ director }) => ({ array: director.services().map(ratesOf) }),
   ),
-  posting(
+  taking(
     {
       method: "POST",
       path: "/v1/explain",
@@ -101,6 +102,21 @@ export const routes: readonly Route[] = [
     "ExplainQuery",
     explainQuery,
     (host, query) => ({ value: host.explain(query) }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/marks", summary: "Mark rules, the first that fits counts", gives: array("MarkRule", markRule) },
+    ({ director }) => ({ array: director.marks() }),
+  ),
+  taking(
+    {
+      method: "PUT",
+      path: "/v1/marks",
+      summary: "These mark rules instead of all before, or none and why not",
+      gives: value("Refusals", replies.refusals),
+    },
+    "MarkRules",
+    markRules,
+    ({ director }, { rules }) => ({ value: { refusals: director.setMarks(rules) } }),
   ),
 ];
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type DestSpec, familyOfService, type Operation, type ServiceKey, type ServiceSpec } from "../director/director.ts";
+import { MAX_MARK_RULES, type MarkRule } from "../director/marks.ts";
 import type { ExplainQuery } from "../director/status.ts";
 import { type Ip, parseIp } from "../net/ip.ts";
 
@@ -92,7 +93,28 @@ export const operation = z.discriminatedUnion("op", [
 
 /** Compiled, since a restore has 100 000 of them: 0.13 s instead of 0.3. */
 export const operations = z.compile(z.strictObject({ operations: z.array(operation) }), { strict: true });
-export const explainQuery = z.strictObject({ protocol, client: endpoint, virtual: endpoint });
+
+const net = z.strictObject({ addr: address, length: integer(0, 128) });
+const portRange = z.strictObject({ first: integer(1, 65535), last: integer(1, 65535) });
+/** What is absent fits every packet. */
+export const markRule = z.strictObject({
+  mark: u32,
+  family: z.enum(["ipv4", "ipv6"]),
+  protocol: protocol.exactOptional(),
+  source: net.exactOptional(),
+  destination: net.exactOptional(),
+  sourcePorts: portRange.exactOptional(),
+  destinationPorts: portRange.exactOptional(),
+  interface: interfaceName.min(1).exactOptional(),
+});
+export const markRules = z.strictObject({ rules: z.array(markRule).max(MAX_MARK_RULES) });
+
+export const explainQuery = z.strictObject({
+  protocol,
+  client: endpoint,
+  virtual: endpoint,
+  interface: interfaceName.min(1).exactOptional(),
+});
 
 /** A schema and the type it stands for cannot drift apart: this file does not compile when they do. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
@@ -100,5 +122,6 @@ export const agreed: {
   readonly operation: Same<z.output<typeof operation>, Operation>;
   readonly key: Same<z.output<typeof serviceKey>, ServiceKey>;
   readonly dest: Same<z.output<typeof destSpec>, DestSpec>;
+  readonly markRule: Same<z.output<typeof markRule>, MarkRule>;
   readonly query: Same<z.output<typeof explainQuery>, ExplainQuery>;
-} = { operation: true, key: true, dest: true, query: true };
+} = { operation: true, key: true, dest: true, markRule: true, query: true };

@@ -29,6 +29,8 @@ export interface ExplainQuery {
   readonly protocol: Protocol;
   readonly client: Endpoint;
   readonly virtual: Endpoint;
+  /** That it comes in by; without it mark rules that ask for one do not fit. */
+  readonly interface?: string;
 }
 
 /** What would become of it. `lines` is for people, in the order things happen; the rest is for programs. */

@@ -1,3 +1,5 @@
+import type { Refusal } from "../../director/director.ts";
+import type { MarkRule } from "../../director/marks.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
 import { ask, type Client, connect, socketPath } from "../client.ts";
 
@@ -6,6 +8,9 @@ export interface Control extends Client {
   status(): Promise<Status>;
   rates(): Promise<readonly ServiceRates[]>;
   explain(query: ExplainQuery): Promise<Explanation>;
+  marks(): Promise<readonly MarkRule[]>;
+  /** All anew, or none and why not. */
+  setMarks(rules: readonly MarkRule[]): Promise<readonly Refusal[]>;
 }
 
 export function connectControl(path: string = socketPath()): Control {
@@ -14,5 +19,11 @@ export function connectControl(path: string = socketPath()): Control {
     status: () => ask(path, { method: "GET", path: "/v1/status" }),
     rates: () => ask(path, { method: "GET", path: "/v1/rates" }),
     explain: (query) => ask(path, { method: "POST", path: "/v1/explain" }, JSON.stringify(query)),
+    marks: () => ask(path, { method: "GET", path: "/v1/marks" }),
+    async setMarks(rules) {
+      const body = JSON.stringify({ rules });
+      const { refusals } = await ask<{ refusals: readonly Refusal[] }>(path, { method: "PUT", path: "/v1/marks" }, body);
+      return refusals;
+    },
   };
 }

@@ -3,6 +3,13 @@ import type { Endpoint } from "../../director/director.ts";
 import { parseIp } from "../../net/ip.ts";
 import { type AddCommand, asJson, jsonText } from "./command.ts";
 
+interface Options {
+  readonly udp?: true;
+  readonly sctp?: true;
+  readonly iface?: string;
+  readonly json?: true;
+}
+
 export const addExplain: AddCommand = (program, { control, io }) => {
   program
     .command("explain")
@@ -10,9 +17,12 @@ export const addExplain: AddCommand = (program, { control, io }) => {
     .argument("<client>", "CIP:PORT it comes from", endpoint)
     .argument("<virtual>", "VIP:PORT it is for; IPv6 in brackets", endpoint)
     .option("--udp", "UDP instead of TCP")
+    .option("--sctp", "SCTP instead of TCP")
+    .option("--iface <interface>", "the interface it comes in by, for mark rules that ask")
     .option(...asJson)
-    .action(async (client: Endpoint, virtual: Endpoint, { udp, json }: { udp?: true; json?: true }) => {
-      const explanation = await control.explain({ protocol: udp ? "udp" : "tcp", client, virtual });
+    .action(async (client: Endpoint, virtual: Endpoint, { udp, sctp, iface, json }: Options) => {
+      const protocol = udp ? "udp" : sctp ? "sctp" : "tcp";
+      const explanation = await control.explain({ protocol, client, virtual, ...(iface !== undefined && { interface: iface }) });
       await io.out(json ? jsonText(explanation) : explanation.lines.map((line) => `${line}\n`).join(""));
     });
 };

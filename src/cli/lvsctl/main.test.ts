@@ -186,6 +186,58 @@ describe("explain", () => {
   });
 });
 
+describe("mark", () => {
+  test("rules are added behind the others or where they are told to, and listed with their numbers", async () => {
+    expect(await shown("mark list")).toBe("no mark rules\n");
+    await shown("mark add --set 5 --proto tcp --src 10.0.0.0/255.0.0.0 --dst 10.0.0.100 --dport 80-443 --iface eth0");
+    await shown("mark add --set 0x10 --sport 1000:2000");
+    await shown("mark add --set 7 -6");
+    await shown("mark add --set 6 --dst 2001:DB8:0::/32 --at 1");
+    expect(await shown("mark list")).toBe(
+      lines(
+        "#  MARK  FAMILY  PROTO  SOURCE      SPORT      DESTINATION    DPORT   INTERFACE",
+        "1     6  ipv6    any    any         any        2001:db8::/32  any     any",
+        "2     5  ipv4    tcp    10.0.0.0/8  any        10.0.0.100/32  80-443  eth0",
+        "3    16  ipv4    any    any         1000-2000  any            any     any",
+        "4     7  ipv6    any    any         any        any            any     any",
+      ),
+    );
+    expect(JSON.parse(await shown("mark list --json"))).toEqual(director.marks());
+  });
+
+  test("rules are deleted by number, or all of them", async () => {
+    for (const n of [1, 2, 3]) await shown(`mark add --set ${n}`);
+    await shown("mark delete 2");
+    expect(director.marks().map(({ mark }) => mark)).toEqual([1, 3]);
+    expect(await run("mark delete 3")).toEqual({ exit: 1, out: "", err: "lvsctl: mark delete: there is no rule 3\n" });
+    await shown("mark clear");
+    expect(director.marks()).toEqual([]);
+  });
+
+  test("rules of two families are refused in one line", async () => {
+    const err = "lvsctl: mark add: a rule is about IPv4 or IPv6, not both\n";
+    expect(await run("mark add --set 1 --src 10.0.0.1 --dst ::1")).toEqual({ exit: 1, out: "", err });
+    expect(await run("mark add --set 1 --src 10.0.0.1 -6")).toEqual({ exit: 1, out: "", err });
+  });
+
+  for (const words of [
+    ...[
+      "",
+      " --set x",
+      " --set 4294967296",
+      " --set 1 --proto icmp",
+      " --set 1 --src 10.0.0.0/33",
+      " --set 1 --src 10.0.0.0/255.0.255.0",
+    ],
+    ...[" --set 1 --dport 0", " --set 1 --dport 9-8", " --set 1 --dport 65536", " --set 1 --at 0", " --set 1 --dst localhost"],
+  ]) {
+    test(`"mark add${words}" is a usage error`, async () => {
+      expect((await run(`mark add${words}`)).exit).toBe(2);
+      expect(director.marks()).toEqual([]);
+    });
+  }
+});
+
 describe("settings", () => {
   test("are listed, and changed in the words of the director", async () => {
     expect(await shown("settings")).toBe(lines("SETTING         VALUE", "drop_entry      0", "sync_threshold  3 50"));
@@ -217,6 +269,7 @@ describe("what goes wrong is one line:", () => {
   test("help and version are no errors", async () => {
     expect(await shown("--version")).toMatch(/^lvsctl \d/);
     const help = await shown("--help");
-    for (const word of ["status", "top", "explain", "set", "settings", "conns", "services"]) expect(help).toContain(`  ${word} `);
+    for (const word of ["status", "top", "explain", "set", "settings", "conns", "services", "mark"])
+      expect(help).toContain(`  ${word} `);
   });
 });

@@ -7,12 +7,13 @@ import type { AddCommand, Io } from "./command.ts";
 import type { Control } from "./control.ts";
 import { addExplain } from "./explain.ts";
 import { addLists } from "./list.ts";
+import { addMarks } from "./marks.ts";
 import { addSettings } from "./settings.ts";
 import { addStatus } from "./status.ts";
 import { addTop } from "./top.ts";
 
 /** lvsctl's commands, in the order of its help. */
-const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addExplain, addSettings];
+const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addExplain, addMarks, addSettings];
 
 const REFUSED = 1;
 const USAGE = 2;

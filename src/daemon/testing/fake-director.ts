@@ -9,6 +9,7 @@ import {
   type ServiceKey,
   serviceId,
 } from "../../director/director.ts";
+import { type MarkRule, markProblems } from "../../director/marks.ts";
 import type { ExplainQuery } from "../../director/status.ts";
 import type { Log, XdpDirector } from "../../director/xdp/types.ts";
 import { ip } from "../../net/ip.ts";
@@ -17,6 +18,7 @@ import { ip } from "../../net/ip.ts";
 export class FakeDirector implements XdpDirector {
   readonly engine = "xdp";
   readonly #services = new Map<string, Service>();
+  #marks: readonly MarkRule[] = [];
   readonly applied: Operation[] = [];
   readonly interfaces: readonly string[];
   connCount = 0;
@@ -37,6 +39,13 @@ export class FakeDirector implements XdpDirector {
   exits = () => ({ "table-full": 1, "no-service": 3, nat: 1000, ttl: 0, "no-dest": 7 });
   tableUse = () => ({ conns: this.connCount, capacity: 1 << 20, services: this.#services.size, dests: 0 });
   explain = (query: ExplainQuery) => ({ lines: [`${query.protocol} to ${query.virtual.addr}`], verdict: "pass" });
+
+  marks = () => this.#marks;
+  setMarks(rules: readonly MarkRule[]): readonly Refusal[] {
+    const problems = markProblems(rules);
+    if (problems.length === 0) this.#marks = rules;
+    return problems;
+  }
 
   apply(operations: readonly Operation[]): readonly Refusal[] {
     const refusals = operations.flatMap((operation, index) => this.#refusal(operation, index));

@@ -11,6 +11,7 @@ import { readLocalAddress, readMembers } from "./mirror.ts";
 type AdoptedService = Snapshot["services"][number] & { readonly localRecords: readonly number[] };
 export interface Adopted extends Snapshot {
   readonly services: readonly AdoptedService[];
+  readonly markInterfaces: readonly string[];
 }
 
 /** What an earlier lvsd's maps say of its table. */
@@ -22,10 +23,14 @@ export function readSnapshot(path: DataPath): Adopted {
     timeouts: notes.timeouts,
     settings: notes.settings,
     daemons: notes.daemons,
+    markInterfaces: notes.markInterfaces,
   };
 }
 
-type Notes = Pick<Snapshot, "timeouts" | "settings" | "daemons">;
+interface Notes extends Pick<Snapshot, "timeouts" | "settings" | "daemons"> {
+  /** Those that mark rules name, see MarkTable. */
+  readonly markInterfaces: readonly string[];
+}
 
 /** What the data path does not need and the next lvsd does, as JSON text in a map of its own. */
 export function writeNotes(path: DataPath, notes: Notes): void {
@@ -39,7 +44,7 @@ export function writeNotes(path: DataPath, notes: Notes): void {
 function readNotes(path: DataPath): Notes {
   const { bytes } = path.memory.notes;
   const text = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
-  const none: Notes = { timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, settings: {}, daemons: [] };
+  const none: Notes = { timeouts: { tcp: 900, tcpFin: 120, udp: 300 }, settings: {}, daemons: [], markInterfaces: [] };
   return text === "" ? none : { ...none, ...(JSON.parse(text) as Partial<Notes>) };
 }
 

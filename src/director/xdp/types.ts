@@ -1,4 +1,5 @@
-import type { Director } from "../director.ts";
+import type { Director, Refusal } from "../director.ts";
+import type { MarkRule } from "../marks.ts";
 import type { Attachment, ExplainQuery, Explanation, TableUse } from "../status.ts";
 
 /** What the daemon and the XDP director know of each other. */
@@ -24,7 +25,14 @@ export interface XdpOptions {
   readonly log: Log;
 }
 
-export interface XdpDirector extends Director {
+/** lvsd's own mark rules, which take the place of iptables' and nftables'. */
+export interface Marks {
+  marks(): readonly MarkRule[];
+  /** All of them anew, or none and why not, by the places of the rules. */
+  setMarks(rules: readonly MarkRule[]): readonly Refusal[];
+}
+
+export interface XdpDirector extends Director, Marks {
   readonly engine: "xdp";
   attachments(): readonly Attachment[];
   /** Packets by the reason they left the pipeline, since the maps were made. */

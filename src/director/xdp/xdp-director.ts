@@ -9,6 +9,7 @@ import { netnsInode } from "../../platform/namespace.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import { type AvailablePages, evaluate, isAutomatic } from "../defence.ts";
 import type { Conn, Dest, DirectorInfo, Operation, Refusal, Service, ServiceKey, SyncDaemon, Timeouts } from "../director.ts";
+import type { MarkRule } from "../marks.ts";
 import type { DestRecord, ServiceRecord } from "../records.ts";
 import type { Attachment, ExplainQuery, Explanation, Hook, TableUse } from "../status.ts";
 import { Table } from "../table.ts";
@@ -20,6 +21,7 @@ import { Counting, liveConns } from "./counting.ts";
 import { explainFlow } from "./explain.ts";
 import type { Hop } from "./hops.ts";
 import { type DataPath, loadDataPath } from "./loader.ts";
+import { MarkTable } from "./mark-table.ts";
 import { i32, setU16, setU32, u32 } from "./memory.ts";
 import { Mirror } from "./mirror.ts";
 import { refusal } from "./support.ts";
@@ -58,6 +60,7 @@ export class XdpCore implements XdpDirector {
   readonly #hops: HopSource;
   readonly #counting: Counting;
   readonly #mirror: Mirror;
+  readonly #marks: MarkTable;
   readonly #availablePages: AvailablePages;
   /** ms of tick's clock. */
   #defendAt = 0;
@@ -71,7 +74,7 @@ export class XdpCore implements XdpDirector {
     this.#table = new Table({ maxServices: path.sizes.maxServices, maxDests: path.sizes.maxDests, refuse: refusal });
     this.#counting = new Counting(path);
     this.#mirror = new Mirror(path, this.#counting, (address) => hops.resolve(address));
-    if (path.adopted) this.#adopt();
+    this.#marks = new MarkTable(path, path.adopted ? this.#adopt() : []);
     writeTimeouts(path, this.#table.timeouts());
     this.#writeSettings();
   }
@@ -170,16 +173,32 @@ export class XdpCore implements XdpDirector {
     setU32(view, abi.settings.generation, ((u32(view, abi.settings.generation) + 1) | 1) >>> 0);
   }
 
-  /** Our own Ethernet addresses, so that a frame flooded past somebody else is left alone. */
-  writeDevices(links: Iterable<Pick<Link, "ifindex" | "mac"> & { readonly kind?: string }>): void {
+  marks(): readonly MarkRule[] {
+    return this.#marks.rules;
+  }
+
+  setMarks(rules: readonly MarkRule[]): readonly Refusal[] {
+    const refusals = this.#marks.set(rules);
+    if (refusals.length === 0) this.#writeNotes();
+    return refusals;
+  }
+
+  /**
+   * Our own Ethernet addresses, so that a frame flooded past somebody else is left alone, and the numbers of the interfaces
+   * that mark rules name.
+   */
+  writeDevices(links: Iterable<Pick<Link, "ifindex" | "mac"> & { readonly kind?: string; readonly name?: string }>): void {
     const { view, bytes } = this.path.memory.interfaces;
-    for (const { ifindex, mac, kind } of links) {
+    const ifindexes = new Map<string, number>();
+    for (const { ifindex, mac, kind, name } of links) {
+      if (name !== undefined) ifindexes.set(name, ifindex);
       if (mac === undefined || ifindex >= this.path.memory.interfaces.length) continue;
       const at = this.path.memory.interfaces.at(ifindex);
       setU16(view, at + abi.device.flags, 0);
       bytes.set(macBytes(mac), at + abi.device.mac);
       setU16(view, at + abi.device.flags, abi.deviceFlag.known | (kind === "veth" ? abi.deviceFlag.redirect : 0));
     }
+    this.#marks.followInterfaces(ifindexes);
   }
 
   /** @param all the namespace's interfaces */
@@ -213,7 +232,8 @@ export class XdpCore implements XdpDirector {
     this.path.close();
   }
 
-  #adopt(): void {
+  /** Returns the names of the interfaces that mark rules name. */
+  #adopt(): readonly string[] {
     const snapshot = readSnapshot(this.path);
     this.#table.restore(snapshot);
     const records = new Map(
@@ -225,6 +245,7 @@ export class XdpCore implements XdpDirector {
     this.#mirror.adopt([...this.#table.services()], (id) => records.get(id) ?? new Map<Ip, number>());
     this.#hops.want(this.#destAddresses());
     this.refreshHops();
+    return snapshot.markInterfaces;
   }
 
   #destAddresses(has: (dest: DestRecord) => boolean = () => true): Set<Ip> {
@@ -275,7 +296,8 @@ export class XdpCore implements XdpDirector {
 
   #writeNotes(): void {
     const table = this.#table;
-    writeNotes(this.path, { timeouts: table.timeouts(), settings: table.settings(), daemons: table.daemons() });
+    const notes = { timeouts: table.timeouts(), settings: table.settings(), daemons: table.daemons() };
+    writeNotes(this.path, { ...notes, markInterfaces: this.#marks.interfaceNames });
   }
 
   #service(service: ServiceRecord): Service {
