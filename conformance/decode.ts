@@ -81,7 +81,8 @@ class Reader {
     if (field & 0x2000) tail.push("mf");
     if (offset > 0) tail.push(`offset=${offset}`);
     if (checksum(b.subarray(at, at + headerLength)) !== 0) tail.push("ip-csum=bad");
-    tail.push(this.id(at + 4, [at + 10, at + 11]), `len=${total}`);
+    const outer = this.isTunnel(b[at + 9]!, at + headerLength, offset);
+    tail.push(this.id(at + 4, [at + 10, at + 11], outer), `len=${total}`);
     const place = {
       src: b.subarray(at + 12, at + 16),
       dst: b.subarray(at + 16, at + 20),
@@ -93,9 +94,16 @@ class Reader {
     return this.transport(b[at + 9]!, place, offset, tail.join(" "));
   }
 
-  private id(at: number, checksumAt: number[]): string {
+  /** A tunnel's outer packet is the director's own, so its id is any. */
+  private isTunnel(protocol: number, at: number, offset: number): boolean {
+    if (protocol === 17)
+      return offset === 0 && at + 4 <= this.bytes.length && this.expected.guePorts.has(u16(this.bytes, at + 2));
+    return protocol === 4 || protocol === 41 || protocol === 47;
+  }
+
+  private id(at: number, checksumAt: number[], isAny: boolean): string {
     const id = u16(this.bytes, at);
-    if (this.expected.ids.has(id)) return `id=${hex16(id)}`;
+    if (!isAny && this.expected.ids.has(id)) return `id=${hex16(id)}`;
     for (const i of [at, at + 1, ...checksumAt]) this.masked.add(i);
     return "id=*";
   }
