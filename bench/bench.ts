@@ -75,5 +75,9 @@ async function runLab(): Promise<void> {
   if (json) console.log(JSON.stringify({ throughput: results }));
 }
 
-if (given("--lab")) await runLab();
+const nothing = hooks.length === 0 || (!given("--lab") && hooks.every((hook) => rowsOf(hook).length === 0));
+if (nothing) {
+  console.error("bench: no such row or hook");
+  process.exitCode = 1;
+} else if (given("--lab")) await runLab();
 else runRows();
