@@ -138,6 +138,7 @@ export function numbers(seed: number): () => number {
   };
 }
 
+const braced = ["$", "{X}"].join("");
 const noise = [
   "{",
   "}",
@@ -145,7 +146,7 @@ const noise = [
   "#",
   "!",
   "$X",
-  "${X}",
+  braced,
   "@x",
   "~SEQ(A,1,3)",
   "0",

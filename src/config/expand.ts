@@ -18,8 +18,8 @@ export interface Scope {
 }
 
 /** More substitutions than this in one line is a definition that contains itself. */
-const MOST_SUBSTITUTIONS = 2000;
-const MOST_LENGTH = 1 << 16;
+const MOST_SUBSTITUTIONS = 500;
+const MOST_LENGTH = 1 << 14;
 
 /** The line with every known single-line name replaced, again and again; undefined when it does not come to an end. */
 export function substitute(text: string, scope: Scope): string | undefined {
@@ -72,11 +72,15 @@ function randomValue(args: string, scope: Scope): string | undefined {
 }
 
 /** A multi-line definition used as the last thing on a line: what stands before it, and its lines. */
-export function multiLineUse(text: string, scope: Scope): { before: string; lines: readonly DefinedLine[] } | undefined {
+export function multiLineUse(
+  text: string,
+  scope: Scope,
+): { name: string; before: string; lines: readonly DefinedLine[] } | undefined {
   const match = /\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))\s*$/.exec(text);
   if (match === null) return undefined;
-  const lines = scope.definitions.get(match[1] ?? match[2]!);
-  return lines === undefined || typeof lines === "string" ? undefined : { before: text.slice(0, match.index), lines };
+  const name = match[1] ?? match[2]!;
+  const lines = scope.definitions.get(name);
+  return lines === undefined || typeof lines === "string" ? undefined : { name, before: text.slice(0, match.index), lines };
 }
 
 /** One value for each variable, for each line to be made. */

@@ -29,6 +29,8 @@ export interface ReadResult {
 
 /** Longest line of keepalived 2.2.7, in bytes; what is beyond is taken for another line. */
 const LONGEST_LINE = 1022;
+/** More than this comes from a generator that ran away. */
+const MOST_LINES = 2_000_000;
 const DEEPEST_INCLUDE = 64;
 const DEEPEST_EXPANSION = 40;
 
@@ -52,6 +54,8 @@ class Reader {
   private readonly source: Files;
   private readonly options: ReadOptions;
   private readonly stack: string[] = [];
+  /** Names of the definitions whose lines are being read. */
+  private readonly expanding = new Set<string>();
   private readonly scope: Scope;
   private pending: { name: string; lines: DefinedLine[] } | undefined;
 
@@ -132,11 +136,24 @@ class Reader {
     const use = multiLineUse(replaced, this.scope);
     if (use !== undefined) {
       if (use.before.trim() !== "") this.again(use.before, place, depth);
-      for (const line of use.lines) this.text(line.text, { file: line.file, line: line.line }, depth + 1);
+      this.expand(use.name, use.lines, place, text, depth);
       return;
     }
     if (replaced === body) this.words(text, start, end, place, depth);
     else this.again(replaced, place, depth);
+  }
+
+  /** The lines of a definition; one that is being expanded already would never come to an end. */
+  private expand(name: string, lines: readonly DefinedLine[], place: Place, text: string, depth: number): void {
+    if (this.expanding.has(name)) {
+      this.report(place, text, "error", "a definition is used inside its own value");
+      return;
+    }
+    this.expanding.add(name);
+    for (const line of lines) {
+      if (this.lines.length < MOST_LINES) this.text(line.text, { file: line.file, line: line.line }, depth + 1);
+    }
+    this.expanding.delete(name);
   }
 
   /** Step 8: what a substitution made is read as a new line. */
@@ -223,7 +240,7 @@ class Reader {
       });
       const body = generator.rest.trim();
       if (body !== "") this.rest(body, 0, body.length, place, depth + 1);
-      if (this.lines.length > 2_000_000) return true;
+      if (this.lines.length >= MOST_LINES) break;
     }
     return true;
   }

@@ -1,0 +1,67 @@
+import { root } from "./keywords.ts";
+import type { Setting, Settings } from "./table.ts";
+
+/** The manual of keepalived.conf as Markdown, from the keyword table. docs/keepalived.conf.md is its output. */
+export function documentConfig(): string {
+  const sections: string[] = [];
+  collect("The root of the file", [], root.settings as Settings, sections, new Map());
+  return `${HEAD}\n${sections.join("\n")}`;
+}
+
+const HEAD = `# keepalived.conf
+
+Every word that lvsd reads in a keepalived.conf, made from the table the parser itself uses (\`src/config/keywords.ts\`);
+do not edit this page, run the tests of \`src/config\` with \`UPDATE_DOCS=1\`. Times are seconds unless it says otherwise.
+Words of keepalived 2.2.7 carry no mark; "since" names the first version of later ones.
+`;
+
+function collect(title: string, path: readonly string[], settings: Settings, out: string[], done: Map<Settings, string>): void {
+  const known = done.get(settings);
+  if (known !== undefined) {
+    out.push(`## ${title}\n\nAs [${known}](#${anchor(known)}).\n`);
+    return;
+  }
+  done.set(settings, title);
+  const rows = Object.values(settings).map(row);
+  out.push(`## ${title}\n\n| Word | Values | Default | Meaning |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`);
+  for (const setting of Object.values(settings)) {
+    if (setting.reader.kind !== "block") continue;
+    const inner = [...path, setting.word];
+    collect(inner.join(" › "), inner, setting.reader.spec.settings, out, done);
+  }
+}
+
+const anchor = (title: string): string =>
+  title
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
+
+function row(setting: Setting<unknown>): string {
+  const aliases = (setting.aliases ?? []).map((alias) => ` (\`${alias}\`)`).join("");
+  const notes = [
+    setting.since === undefined ? "" : setting.since === "fork" ? "Of the FullNAT forks." : `Since ${setting.since}.`,
+    setting.deprecated === undefined ? "" : `Deprecated, use ${setting.deprecated}.`,
+    setting.ignored === undefined ? "" : `No effect: ${setting.ignored}.`,
+  ];
+  const usage = setting.usage === "" ? "" : `\`${setting.usage}\``;
+  const cells = [
+    `\`${setting.word}\`${aliases}`,
+    usage,
+    defaultOf(setting),
+    [setting.doc, ...notes].filter((n) => n !== "").join(" "),
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+function defaultOf(setting: Setting<unknown>): string {
+  if (setting.standard !== undefined) return setting.standard;
+  const { initial } = setting;
+  if (initial === undefined || setting.reader.kind !== "value" || Array.isArray(initial)) return "";
+  if (typeof initial === "boolean") return initial ? "on" : "off";
+  return typeof initial === "object" && initial !== null
+    ? Object.values(initial)
+        .filter((v) => v !== false)
+        .join(" ")
+    : String(initial);
+}

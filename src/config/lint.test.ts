@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { ip } from "../net/ip.ts";
+import { fileOf } from "./corpus.ts";
+import { type LintFacts, lintConfig } from "./lint.ts";
+import { parseText } from "./parse.ts";
+
+const lint = (text: string, facts: LintFacts = {}): string[] =>
+  lintConfig(parseText(text), facts).map((p) => `${p.rule} ${p.origin.line}`);
+const second = "vrrp_instance VJ {\n interface eth1\n virtual_router_id 5\n virtual_ipaddress { 10.0.0.9/24 }\n";
+
+const rows: [what: string, text: string, expected: string][] = [
+  ["the same VRID on two interfaces", `${fileOf("vi | priority 5")}${second}}`, "duplicate-vrid 9"],
+  ["a password of 8 characters or more", fileOf("viauth | auth_pass 123456789"), "auth-pass-length 6"],
+  ["AH", fileOf("viauth | auth_type AH ;; auth_pass x"), "auth-is-weak 5"],
+  ["nopreempt of an owner", fileOf("vi | priority 255 ;; nopreempt"), "owner-nopreempt 6"],
+  ["nopreempt with state MASTER", fileOf("vi | priority 9 ;; nopreempt ;; state MASTER"), "master-nopreempt 7"],
+  ["weights with nopreempt", fileOf("vi | nopreempt ;; track_interface { eth1 weight 50 }"), "weight-nopreempt 6"],
+  ["a weight that changes nothing", fileOf("vi | track_interface { eth1 weight 2 }"), "weight-too-small 5"],
+  [
+    "advert_int of a sync group's members",
+    fileOf("sync | smtp_alert").replace("virtual_router_id 6", "virtual_router_id 6\n advert_int 3"),
+    "advert-mismatch 13",
+  ],
+  ["strict mode", "global_defs {\n vrrp_strict\n}", "strict-blocks-ping 2"],
+  ["a quorum out of reach", fileOf("vs | quorum 3"), "quorum-above-weights 5"],
+  ["DR with another port", fileOf("vs | real_server 1.2.3.9 81 { }"), "dr-port 5"],
+  ["a real server without checks", fileOf("rs | weight 1"), "no-checks 5"],
+  ["a sync daemon of nobody", "global_defs {\n lvs_sync_daemon eth0 VX\n}", "sync-daemon-instance 2"],
+  ["a script that may run longer than its interval", fileOf("script | interval 2 ;; timeout 3"), "timeout-above-loop 4"],
+];
+
+describe("lint", () => {
+  test.each(rows)("warns of %s", (_, text, expected) => {
+    expect(lint(text)).toContain(expected);
+  });
+
+  test("says nothing about a sound pair of directors", () => {
+    expect(lint(`${fileOf("vi | priority 90")}${fileOf("rs | TCP_CHECK { connect_timeout 3 }")}`)).toEqual([]);
+  });
+
+  const addresses = { eth0: [{ ip: ip("10.0.0.2"), length: 24 }], eth1: [{ ip: ip("1.2.3.250"), length: 20 }] };
+
+  test("an address outside the interface's subnets is noticed when they are known", () => {
+    const text = fileOf("vi | virtual_ipaddress { 10.9.0.1 }");
+    expect(lint(text, { addresses })).toContain("vip-not-connected 5");
+    expect(lint(text)).toEqual([]);
+    expect(lint(fileOf("vi | virtual_ipaddress { 10.0.0.77 }"), { addresses })).toEqual([]);
+  });
+
+  test("a DR real server behind a router is noticed when the segments are known", () => {
+    expect(lint(fileOf("rs | TCP_CHECK { }"), { addresses })).toEqual([]);
+    expect(lint(fileOf("rs | TCP_CHECK { }"), { addresses: { eth0: addresses.eth0 } })).toEqual(["dr-not-connected 5"]);
+  });
+
+  test("sysctls that break VMACs and loopback addresses are noticed", () => {
+    const sysctls = { "net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.all.arp_ignore": "0" };
+    expect(lint(fileOf("vi | use_vmac"), { sysctls })).toEqual(["vmac-rp-filter 5"]);
+    expect(lint(fileOf("vi | virtual_ipaddress { 10.0.0.8 dev lo }"), { sysctls })).toEqual(["dr-arp 5"]);
+  });
+});
