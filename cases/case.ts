@@ -99,7 +99,7 @@ export async function runCase(plane: Plane, { setup, steps }: PacketCase): Promi
   plane.apply(await operationsOf(setup));
   for (const [i, step] of steps.entries()) await runStep(plane, step, `step ${i + 1}`);
   plane.wait(20);
-  expect(plane.complaints(), "at the end").toEqual([]);
+  expect([...plane.complaints(), ...plane.reset()], "at the end").toEqual([]);
 }
 
 async function runStep(plane: Plane, step: CaseStep, where: string): Promise<void> {

@@ -2,9 +2,11 @@ import { afterAll, describe, test } from "vitest";
 import { type PacketCase, runCase } from "./case.ts";
 import { connCases } from "./conns.cases.ts";
 import { icmpCases } from "./icmp.cases.ts";
+import { ipv6Cases } from "./ipv6.cases.ts";
 import { fullnatCases, localCases, routeCases, tunnelCases } from "./methods.cases.ts";
 import { ModelPlane } from "./model-plane.ts";
 import { natCases } from "./nat.cases.ts";
+import { persistenceCases } from "./persistence.cases.ts";
 import { schedulerCases } from "./schedulers.cases.ts";
 import { XdpPlane } from "./xdp-plane.ts";
 
@@ -19,6 +21,8 @@ const groups: Readonly<Record<string, readonly PacketCase[]>> = {
   ICMP: icmpCases,
   schedulers: schedulerCases,
   conns: connCases,
+  "IPv6 and tunnels": ipv6Cases,
+  "persistence and fragments": persistenceCases,
 };
 
 const CAPACITY = 64;

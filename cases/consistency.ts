@@ -38,6 +38,11 @@ export class TableView {
     return u32(this.path.memory.table_state.view, abi.tableState.live);
   }
 
+  /** Forgets the index of a table that holds nothing: what a fault has left there would look like another one later. */
+  clearIndex(): void {
+    if (this.live === 0) this.#buckets.bytes.fill(0);
+  }
+
   close(): void {
     this.#buckets.close();
     this.#map.close();
@@ -76,8 +81,11 @@ export function complaintsOf(table: TableView, services: readonly Service[]): st
   const { conns } = table.path.memory;
   const isNat = (slot: number): boolean => {
     const method = conns.bytes[conns.at(slot) + abi.conn.method];
-    return method === abi.method.nat || method === abi.method.fullnat;
+    const isTemplate = (u16(conns.view, conns.at(slot) + abi.conn.flags) & abi.connFlag.template) !== 0;
+    return !isTemplate && (method === abi.method.nat || method === abi.method.fullnat);
   };
+  /** A template that nobody may find any more, under a port that several have. */
+  const isSetAside = (slot: number): boolean => u16(conns.view, conns.at(slot) + abi.conn.inDport) === 0xffff;
   const users = new Map<string, number>();
   const outText = (slot: number): string => {
     const at = conns.at(slot) + abi.conn.out;
@@ -108,7 +116,7 @@ export function complaintsOf(table: TableView, services: readonly Service[]): st
     live++;
     const wanted = isNat(slot) ? 1 | (1 << DIRECTION_OUT) : 1;
     // The answers of two conns with one answer flow belong to the newer one, which may have ended by now.
-    if (seen !== wanted && !(seen === 1 && hasRival(slot))) {
+    if (seen !== wanted && !(seen === 1 && hasRival(slot)) && !isSetAside(slot)) {
       complaints.push(`slot ${slot} stands in the index by directions ${seen}, not ${wanted}`);
     }
     const dest = u32(conns.view, at + abi.conn.dest);

@@ -55,7 +55,7 @@ function one(pair: Pair, model: ModelPlane, seed: number, packets: number): { sc
     const disagreement = pair.follow(step);
     if (disagreement !== undefined) return { script, disagreement };
   }
-  const what = pair.differences();
+  const what = pair.differences() ?? pair.reset();
   return what === undefined ? { script } : { script, disagreement: { at: script.length - 1, what } };
 }
 

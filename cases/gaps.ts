@@ -15,3 +15,9 @@ export const answersGoBack: boolean = false;
 /** Of the services, and of the dests that are reached through a tunnel of the other family. */
 export const ipv6Share = 0.35;
 export const mixedShare = 0.06;
+
+/** An ICMPv6 error is followed also when the packet it quotes has extension headers. Here it goes to the stack. */
+export const walksQuotes: boolean = false;
+
+/** An ICMP error from the client's side that may go no further is counted and dropped. Here it goes to the stack. */
+export const refusesLastHopErrors: boolean = false;

@@ -83,7 +83,7 @@ export const neighbours: readonly { readonly side: Side; readonly address: Ip }[
 
 export function macOf(address: Ip): Mac {
   const { net, host } = placeOf(address) ?? { net: 0, host: 0 };
-  return mac(`02:${hex(net)}:00:00:00:${hex(host)}`);
+  return mac(`02:${hex(net)}:00:00:00:${hex(host & 255)}`);
 }
 const hex = (byte: number): string => byte.toString(16).padStart(2, "0");
 /** The director's own. */

@@ -20,8 +20,8 @@ export interface Plane {
   size(): number;
   /** What does not fit together inside, as sentences. To be asked right after wait(). */
   complaints(): readonly string[];
-  /** As after its making: no service, no conn, no deleted dest that could come back. */
-  reset(): void;
+  /** As after its making: no service, no conn, no deleted dest that could come back. Whatever is left all the same is told. */
+  reset(): readonly string[];
   close(): void;
 }
 

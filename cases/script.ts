@@ -30,10 +30,11 @@ export class Pair {
     this.#left = left;
   }
 
-  reset(): void {
+  /** What a script before has left behind. */
+  reset(): string | undefined {
     this.steps = 0;
-    this.#right.reset();
-    this.#left.reset();
+    const left = [...this.#right.reset(), ...this.#left.reset()];
+    return left.length === 0 ? undefined : `when all is over: ${left.join("\n")}`;
   }
 
   /** What the planes do not agree about after this step. */
@@ -86,7 +87,7 @@ export function follow(pair: Pair, script: Script, isStrict = false): Disagreeme
     const what = isStrict && step.do === "send" ? pair.differences() : undefined;
     if (what !== undefined) return { at, what };
   }
-  const what = pair.differences();
+  const what = pair.differences() ?? pair.reset();
   return what === undefined ? undefined : { at: script.length - 1, what };
 }
 
@@ -113,7 +114,7 @@ export const seenText = ({ verdict, reason, frame }: Seen): string =>
 /** "tcp 10.1.0.3:1004 10.1.0.100:80 10.2.0.11:80 nat SYN_RECV active 60 s" */
 export function connText({ protocol, client, virtual, dest, local, method, state, active, template, expiresIn }: Conn): string {
   const places = [client, virtual, dest, ...(local ? [local] : [])].map(endpointText).join(" ");
-  return `${protocol} ${places} ${method} ${state} ${active ? "active" : "inactive"}${template ? " template" : ""} ${expiresIn} s`;
+  return `${protocol} ${places} ${template ? "template" : method} ${state} ${active ? "active" : "inactive"} ${expiresIn} s`;
 }
 
 function serviceLines(service: Service): string[] {

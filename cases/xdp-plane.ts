@@ -74,6 +74,8 @@ export class XdpPlane implements Plane {
   apply(operations: readonly Operation[]): void {
     const refusals = this.core.apply(operations);
     if (refusals.length > 0) throw new Error(refusals.map(({ message }) => message).join("; "));
+    // With expire_nodest_conn the conns of dests that went go in one round of expiry, their templates in the next.
+    for (let round = 0; round < 2; round++) this.#expireAt(this.#now);
   }
 
   send(frame: Uint8Array, by: Side): Seen {
@@ -106,6 +108,15 @@ export class XdpPlane implements Plane {
     for (let next = this.#nextExpiry(); next <= until; next = this.#nextExpiry()) this.#expireAt(Math.max(next, this.#now));
   }
 
+  /** Where live conns stand in memory. */
+  *#live(): Generator<number> {
+    const { conns, table_state } = this.path.memory;
+    for (let slot = u32(table_state.view, abi.tableState.fresh) - 1; slot >= 0; slot--) {
+      const at = conns.at(slot);
+      if (u32(conns.view, at + abi.conn.life) === abi.connLife.live) yield at;
+    }
+  }
+
   #expireAt(now: number): void {
     this.#now = now;
     this.#setClock(0);
@@ -114,14 +125,10 @@ export class XdpPlane implements Plane {
 
   /** When the next conn is due, in ms of the plane's clock. */
   #nextExpiry(): number {
-    const { conns, table_state } = this.path.memory;
+    const { view } = this.path.memory.conns;
     const jiffies = this.#jiffies;
     let least = Number.POSITIVE_INFINITY;
-    for (let slot = u32(table_state.view, abi.tableState.fresh) - 1; slot >= 0; slot--) {
-      const at = conns.at(slot);
-      if (u32(conns.view, at + abi.conn.life) !== abi.connLife.live) continue;
-      least = Math.min(least, (u32(conns.view, at + abi.conn.expires) - jiffies) | 0);
-    }
+    for (const at of this.#live()) least = Math.min(least, (u32(view, at + abi.conn.expires) - jiffies) | 0);
     return this.#now + (least * SECOND) / this.path.hz;
   }
 
@@ -142,7 +149,7 @@ export class XdpPlane implements Plane {
     return complaintsOf(this.#table, this.services());
   }
 
-  reset(): void {
+  reset(): readonly string[] {
     const settings = Object.entries(this.core.settings()).filter(([name, value]) => defaultSettings[name] !== value);
     this.apply([
       { op: "flush" },
@@ -154,6 +161,9 @@ export class XdpPlane implements Plane {
       this.#expireAt(this.#now + 60 * SECOND);
       this.core.tick(this.#now);
     }
+    const left = this.complaints();
+    this.#table.clearIndex();
+    return left;
   }
 
   close(): void {
