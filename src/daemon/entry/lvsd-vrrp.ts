@@ -1,0 +1,3 @@
+import { main } from "../vrrp/process.ts";
+
+main(process.argv.slice(2));

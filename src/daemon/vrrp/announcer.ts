@@ -1,0 +1,95 @@
+import { explain } from "../../fault.ts";
+import { familyOf, type Ip } from "../../net/ip.ts";
+import { closeFd } from "../../platform/process.ts";
+import { openPacketSocket, send } from "../../platform/socket.ts";
+import type { Millis } from "../../vrrp/machine.ts";
+import { emitArp, gratuitousArp } from "../../wire/arp.ts";
+import { emitNeighbourAdvert, unsolicitedAdvert } from "../../wire/ndp.ts";
+import type { Link } from "../../wire/rtnetlink-link.ts";
+
+/** Tells the link where addresses are: gratuitous ARP and unsolicited neighbour advertisements (spec 3.7). */
+
+export interface Announcement {
+  /** Whose; so that what waits can be dropped. */
+  readonly owner: string;
+  readonly link: Link;
+  readonly address: Ip;
+  readonly isReply: boolean;
+  readonly isRouter: boolean;
+}
+
+export interface Announcer {
+  announce(announcement: Announcement): void;
+  /** What waits for its turn is not sent any more. */
+  drop(owner: string): void;
+  /** Sends what is due; when to be called again. */
+  pump(now: Millis): Millis | undefined;
+  close(): void;
+}
+
+export interface Pace {
+  /** Between two of a kind on one interface; 0: none. */
+  readonly garp: Millis;
+  readonly gna: Millis;
+}
+
+export function openAnnouncer(pace: Pace, log: (text: string) => void, namespace?: string): Announcer {
+  const sockets = new Map<number, number>();
+  const queues = new Map<string, { waiting: Announcement[]; next: Millis; gap: Millis }>();
+
+  const socketOf = (ifindex: number): number => {
+    const known = sockets.get(ifindex);
+    if (known !== undefined) return known;
+    const fd = openPacketSocket(ifindex, { protocol: 0, ...(namespace === undefined ? {} : { namespace }) });
+    sockets.set(ifindex, fd);
+    return fd;
+  };
+  const forget = (ifindex: number): void => {
+    const fd = sockets.get(ifindex);
+    if (fd === undefined) return;
+    sockets.delete(ifindex);
+    closeFd(fd);
+  };
+  const transmit = (a: Announcement): void => {
+    try {
+      send(socketOf(a.link.ifindex), frameOf(a));
+    } catch (error) {
+      log(`Error sending gratuitous ARP on ${a.link.name} for ${a.address}: ${explain(error)}`);
+      forget(a.link.ifindex); // the interface may be another one of the same number by now
+    }
+  };
+  return {
+    announce(a) {
+      const isIpv4 = familyOf(a.address) === "ipv4";
+      const gap = isIpv4 ? pace.garp : pace.gna;
+      if (gap === 0) return transmit(a);
+      const key = `${a.link.ifindex} ${isIpv4}`;
+      const queue = queues.get(key) ?? { waiting: [], next: 0, gap };
+      queues.set(key, queue);
+      queue.waiting.push(a);
+    },
+    drop(owner) {
+      for (const queue of queues.values()) queue.waiting = queue.waiting.filter((a) => a.owner !== owner);
+    },
+    pump(now) {
+      let first: Millis | undefined;
+      for (const queue of queues.values()) {
+        if (queue.waiting.length > 0 && queue.next <= now) {
+          transmit(queue.waiting.shift()!);
+          queue.next = now + queue.gap;
+        }
+        if (queue.waiting.length > 0) first = Math.min(first ?? Number.POSITIVE_INFINITY, queue.next);
+      }
+      return first;
+    },
+    close() {
+      for (const ifindex of [...sockets.keys()]) forget(ifindex);
+    },
+  };
+}
+
+function frameOf({ link, address, isReply, isRouter }: Announcement): Uint8Array {
+  const mac = link.mac!;
+  if (familyOf(address) === "ipv6") return emitNeighbourAdvert(unsolicitedAdvert(mac, address, isRouter));
+  return emitArp(gratuitousArp(mac, address, isReply ? "reply" : "request"));
+}

@@ -1,0 +1,206 @@
+import type { Script as FileScript, Weight as FileWeight } from "../../config/args.ts";
+import { familyOfInstance, priorityOf, versionOf } from "../../config/checks/vrrp.ts";
+import type { Address } from "../../config/entries/address.ts";
+import type { Tracked } from "../../config/entries/track.ts";
+import type { GlobalDefs, KeepalivedConfig, VrrpInstance, VrrpSyncGroup } from "../../config/keywords.ts";
+import type { Entry } from "../../config/table.ts";
+import type { Ip } from "../../net/ip.ts";
+import type {
+  Instance,
+  Notify,
+  Script,
+  SyncGroup,
+  TrackFile,
+  Tracking,
+  TrackProcess,
+  TrackRef,
+  TrackScript,
+  VirtualAddress,
+  VrrpConfig,
+} from "../../vrrp/config.ts";
+import type { Announcing } from "../../vrrp/machine.ts";
+import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
+import { broadcastOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
+
+/** What a keepalived.conf says about VRRP (spec 2.8 to 2.13), as values with every default filled in. */
+
+const ms = (seconds: number): number => Math.round(seconds * 1000);
+const values = <T>(list: readonly Entry<T>[]): T[] => list.map((entry) => entry.value);
+
+export function fromConfig(config: KeepalivedConfig): VrrpConfig {
+  const g = config.globalDefs;
+  return {
+    instances: config.vrrpInstance.flatMap((i) => (i.virtualRouterId === undefined ? [] : [instanceOf(config, i)])),
+    groups: config.vrrpSyncGroup.map((group) => groupOf(config, group)),
+    scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
+    files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
+    processes: config.vrrpTrackProcess.flatMap((p) => processOf(p) ?? []),
+    fifos: [
+      ...(g?.notifyFifo === undefined ? [] : [{ path: g.notifyFifo, reader: script(g, g.notifyFifoScript) }]),
+      ...(g?.vrrpNotifyFifo === undefined ? [] : [{ path: g.vrrpNotifyFifo, reader: script(g, g.vrrpNotifyFifoScript) }]),
+    ],
+    startupDelay: ms(g?.vrrpStartupDelay ?? 0),
+    garpInterval: ms(g?.vrrpGarpInterval ?? 0),
+    gnaInterval: ms(g?.vrrpGnaInterval ?? 0),
+  };
+}
+
+function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
+  const g = config.globalDefs;
+  const family = familyOfInstance(i);
+  const version = versionOf(config, i) === 3 ? 3 : 2;
+  const priority = priorityOf(i);
+  const strict = i.strictMode ?? g?.vrrpStrict ?? false;
+  const auth = version === 2 && !strict ? i.authentication : undefined;
+  const isOwner = priority === 255;
+  const preempt = !i.nopreempt || i.state === "MASTER" || isOwner;
+  return {
+    name: i.header,
+    vrid: i.virtualRouterId!,
+    ...{ family, version, priority, preempt },
+    interface: i.interface,
+    eager: i.state === "MASTER",
+    advertInterval: ms(i.advertInt),
+    preemptDelay: preempt && !strict && i.state !== "MASTER" && !isOwner ? ms(i.preemptDelay) : 0,
+    addresses: values(i.virtualIpaddress).map(addressOf),
+    excluded: values(i.virtualIpaddressExcluded).map(addressOf),
+    routes: routesOf(values(i.virtualRoutes)),
+    rules: rulesOf(values(i.virtualRules)),
+    auth: { type: auth?.authType === "PASS" ? "pass" : auth?.authType === "AH" ? "ah" : "none", password: auth?.authPass ?? "" },
+    source: i.unicastPeer.length > 0 ? i.unicastSrcIp : i.mcastSrcIp,
+    group: i.mcastDstIp ?? defaultGroup(g, family),
+    peers: values(i.unicastPeer).map((p) => ({ ip: p.ip, minTtl: p.minTtl ?? 0, maxTtl: p.maxTtl ?? 255 })),
+    checkPeers: i.checkUnicastSrc ?? g?.vrrpCheckUnicastSrc ?? false,
+    ttl: i.unicastTtl ?? 255,
+    sum: (i.v3ChecksumAsV2 ?? g?.v3ChecksumAsV2) === true ? "plain" : "pseudo",
+    garpReplies: false,
+    announce: announcing(g, i, strict),
+    downTimerAdverts: i.downTimerAdverts ?? g?.vrrpDownTimerAdverts ?? 3,
+    lowerPrioNoAdvert: i.lowerPrioNoAdvert ?? g?.vrrpLowerPrioNoAdvert ?? strict,
+    higherPrioSendAdvert: i.higherPrioSendAdvert ?? g?.vrrpHigherPrioSendAdvert ?? false,
+    lateBackup: i.timerExpiredBackup === undefined ? undefined : Number(i.timerExpiredBackup) || 254,
+    ownerIgnoresAdverts: i.ownerIgnoreAdverts ?? g?.vrrpOwnerIgnoreAdverts ?? strict,
+    skipAddressCheck: i.skipCheckAdvAddr ?? g?.vrrpSkipCheckAdvAddr ?? false,
+    trackPrimary: !i.dontTrackPrimary,
+    track: withAddressLinks(trackingOf(i), i),
+    notify: notifyOf(g, i),
+    vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? `vrrp${family === "ipv6" ? "6" : ""}.${i.virtualRouterId}`),
+    vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
+  };
+}
+
+const defaultGroup = (g: GlobalDefs | undefined, family: "ipv4" | "ipv6"): Ip =>
+  family === "ipv4" ? (g?.vrrpMcastGroup4 ?? VRRP_GROUP4) : (g?.vrrpMcastGroup6 ?? VRRP_GROUP6);
+
+/** `vrrp_min_garp`: one block of one. */
+function announcing(g: GlobalDefs | undefined, i: VrrpInstance, strict: boolean): Announcing {
+  const least = g?.vrrpMinGarp === true;
+  const delay = ms(i.garpMasterDelay ?? (least ? 0 : (g?.vrrpGarpMasterDelay ?? 5)));
+  const repeat = i.garpMasterRepeat ?? (least ? 1 : (g?.vrrpGarpMasterRepeat ?? 5));
+  const lowerDelay = i.garpLowerPrioDelay ?? g?.vrrpGarpLowerPrioDelay;
+  return {
+    ...{ delay, repeat },
+    refresh: ms(i.garpMasterRefresh ?? g?.vrrpGarpMasterRefresh ?? 0),
+    refreshRepeat: i.garpMasterRefreshRepeat ?? g?.vrrpGarpMasterRefreshRepeat ?? 1,
+    lowerDelay: lowerDelay === undefined ? delay : ms(lowerDelay),
+    lowerRepeat: strict ? 0 : (i.garpLowerPrioRepeat ?? g?.vrrpGarpLowerPrioRepeat ?? repeat),
+  };
+}
+
+function addressOf(a: Address): VirtualAddress {
+  return {
+    ip: a.ip,
+    length: a.length,
+    dev: a.dev,
+    broadcast: broadcastOf(a),
+    label: a.label ?? "",
+    peer: a.peer,
+    scope: scopeNumber(a.scope) ?? 0,
+    preferredLifetime: typeof a.preferredLifetime === "number" ? a.preferredLifetime : undefined,
+    noprefixroute: a.noprefixroute ?? false,
+    dad: a.dad ?? false,
+  };
+}
+
+type Blocks = Pick<VrrpInstance | VrrpSyncGroup, "trackInterface" | "trackScript" | "trackFile" | "trackProcess">;
+
+const trackingOf = (block: Blocks): Tracking => ({
+  interfaces: refs(block.trackInterface),
+  scripts: refs(block.trackScript),
+  files: refs(block.trackFile),
+  processes: refs(block.trackProcess),
+});
+
+const refs = (list: readonly Entry<Tracked>[]): TrackRef[] => list.map(({ value: { name, weight } }) => ({ name, weight }));
+
+/** Interfaces of its addresses are tracked too, unless `no_track` (spec 3.12). */
+function withAddressLinks(t: Tracking, i: VrrpInstance): Tracking {
+  const tracked = new Set([i.interface, ...t.interfaces.map((r) => r.name)]);
+  const links = values(i.virtualIpaddress).flatMap((a) =>
+    a.dev === undefined || a.noTrack || tracked.has(a.dev) ? [] : [a.dev],
+  );
+  return { ...t, interfaces: [...t.interfaces, ...[...new Set(links)].map((name) => ({ name, weight: undefined }))] };
+}
+
+function groupOf(config: KeepalivedConfig, group: VrrpSyncGroup): SyncGroup {
+  return {
+    name: group.header,
+    members: values(group.group).flat(),
+    track: trackingOf(group),
+    notify: notifyOf(config.globalDefs, group),
+  };
+}
+
+function notifyOf(g: GlobalDefs | undefined, block: VrrpInstance | VrrpSyncGroup): Notify {
+  return {
+    master: script(g, block.notifyMaster),
+    backup: script(g, block.notifyBackup),
+    fault: script(g, block.notifyFault),
+    stop: script(g, block.notifyStop),
+    masterRxLowerPri: "notifyMasterRxLowerPri" in block ? script(g, block.notifyMasterRxLowerPri) : undefined,
+    any: script(g, block.notify),
+    priorityChanges: block.notifyPriorityChanges ?? g?.vrrpNotifyPriorityChanges ?? false,
+  };
+}
+
+function script(g: GlobalDefs | undefined, s: FileScript | undefined): Script | undefined {
+  if (s === undefined || s.command.length === 0) return undefined;
+  return {
+    command: s.command,
+    user: s.user ?? g?.scriptUser?.user,
+    group: s.user === undefined ? g?.scriptUser?.group : s.group,
+  };
+}
+
+function scriptOf(g: GlobalDefs | undefined, s: KeepalivedConfig["vrrpScript"][number]): TrackScript | undefined {
+  const run = script(g, s.script === undefined ? undefined : { command: s.script, ...s.user });
+  if (run === undefined) return undefined;
+  return {
+    ...{ name: s.header, run, rise: s.rise, fall: s.fall, initFail: s.initFail },
+    interval: ms(s.interval),
+    timeout: ms(s.timeout ?? s.interval),
+    weight: weightOf(s.weight),
+  };
+}
+
+const weightOf = ({ weight, reverse }: FileWeight): FileWeight => ({ weight, reverse });
+
+function fileOf(f: KeepalivedConfig["trackFile"][number]): TrackFile | undefined {
+  return f.file === undefined ? undefined : { name: f.header, path: f.file, weight: weightOf(f.weight), init: f.initFile };
+}
+
+function processOf(p: KeepalivedConfig["vrrpTrackProcess"][number]): TrackProcess | undefined {
+  if (p.process === undefined) return undefined;
+  const hasParameters = p.process.length > 1 || p.origins.paramMatch !== undefined;
+  return {
+    name: p.header,
+    command: p.process,
+    match: hasParameters ? p.paramMatch : "name",
+    fullCommand: p.fullCommand,
+    quorum: p.quorum,
+    quorumMax: p.quorumMax,
+    forkDelay: ms(p.forkDelay ?? p.delay ?? 0),
+    terminateDelay: ms(p.terminateDelay ?? p.delay ?? 0),
+    weight: weightOf(p.weight),
+  };
+}

@@ -1,0 +1,79 @@
+import type { Address } from "../../config/entries/address.ts";
+import type { Route } from "../../config/entries/route.ts";
+import type { Rule } from "../../config/entries/rule.ts";
+import { type Ip, ipFromUint32, uint32FromIp } from "../../net/ip.ts";
+import type { VirtualRoute, VirtualRule } from "../../vrrp/config.ts";
+
+/** Routes, rules and scopes of a keepalived.conf as the kernel's numbers (spec 2.9). */
+
+const TABLES: Readonly<Record<string, number>> = { default: 253, main: 254, local: 255 };
+const SCOPES: Readonly<Record<string, number>> = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 };
+const MAIN = 254;
+/** Without a preference numbers are taken from here downwards. */
+const FIRST_PREFERENCE = 16384;
+
+const numbered = (names: Readonly<Record<string, number>>, word: string | number | undefined): number | undefined =>
+  typeof word === "number"
+    ? word
+    : word === undefined
+      ? undefined
+      : (names[word] ?? (/^\d+$/.test(word) ? Number(word) : undefined));
+
+export const scopeNumber = (word: string | number | undefined): number | undefined => numbered(SCOPES, word);
+const tableNumber = (word: string | number | undefined): number => numbered(TABLES, word) ?? MAIN;
+
+/** "+": all host bits set; "-": none. */
+export function broadcastOf(a: Address): Ip | undefined {
+  if (a.broadcast === undefined) return undefined;
+  if (a.broadcast !== "+" && a.broadcast !== "-") return a.broadcast;
+  const hosts = a.length === 0 ? 0xffffffff : 0xffffffff >>> a.length;
+  const net = (uint32FromIp(a.ip) & ~hosts) >>> 0;
+  return ipFromUint32(a.broadcast === "+" ? (net | hosts) >>> 0 : net);
+}
+
+const PLAIN = new Set(["unicast", "blackhole", "unreachable", "prohibit", "throw"]);
+
+/** Those that there are words for: several next hops, encapsulation and metrics of TCP are left out. */
+export function routesOf(routes: readonly Route[]): VirtualRoute[] {
+  return routes.flatMap((r): VirtualRoute[] => {
+    if (!PLAIN.has(r.type) || r.nextHops.length > 1) return [];
+    const hop = r.nextHops[0];
+    const prefix = r.destination === "default" ? undefined : r.destination;
+    return [
+      {
+        family: r.family,
+        prefix: prefix?.ip,
+        length: prefix?.length ?? 0,
+        via: r.via ?? hop?.via,
+        dev: r.dev ?? hop?.dev,
+        source: r.source,
+        table: tableNumber(r.table),
+        metric: r.metric ?? 0,
+        scope: scopeNumber(r.scope),
+        type: r.type as VirtualRoute["type"],
+        onlink: r.onlink ?? hop?.onlink ?? false,
+      },
+    ];
+  });
+}
+
+/** Rules that ask a table. */
+export function rulesOf(rules: readonly Rule[]): VirtualRule[] {
+  let next = FIRST_PREFERENCE;
+  return rules.flatMap((r): VirtualRule[] => {
+    if (r.action.type !== "table" || r.not) return [];
+    const mark = r.selectors.fwmark?.split("/")[0];
+    return [
+      {
+        family: r.family,
+        preference: r.preference === 0 ? next-- : r.preference,
+        from: r.from === "all" ? undefined : r.from,
+        to: r.to === "all" ? undefined : r.to,
+        iif: r.iif,
+        oif: r.oif,
+        mark: mark === undefined ? undefined : Number(mark),
+        table: tableNumber(r.action.table),
+      },
+    ];
+  });
+}

@@ -1,0 +1,72 @@
+import { type Change, changes, type Held, holdings, nothingHeld, together } from "../../vrrp/addresses.ts";
+import type { Link } from "../../wire/rtnetlink-link.ts";
+import type { Announcer } from "./announcer.ts";
+import { hasArp, type Network } from "./network.ts";
+import type { Unit } from "./unit.ts";
+
+/** Puts addresses, routes and rules on the machine, takes them away, and announces them. */
+
+export class Holder {
+  readonly #network: Network;
+  readonly #announcer: Announcer;
+  readonly #isRouter: (link: Link) => boolean;
+
+  constructor(network: Network, announcer: Announcer, isRouter: (link: Link) => boolean) {
+    this.#network = network;
+    this.#announcer = announcer;
+    this.#isRouter = isRouter;
+  }
+
+  holdings(unit: Unit): Held {
+    const links = this.#network.links();
+    return holdings(unit.config, (name) => links.find((l) => l.name === name)?.ifindex);
+  }
+
+  /** Without asking first what is there: that would cost time, and what is there already does no harm. */
+  take(unit: Unit): void {
+    unit.isHolding = true;
+    const own = this.holdings(unit);
+    this.#apply(changes(own, own, nothingHeld));
+  }
+
+  release(unit: Unit): void {
+    unit.isHolding = false;
+    this.#announcer.drop(unit.config.name);
+    const own = this.holdings(unit);
+    this.#apply(changes(nothingHeld, own, own));
+  }
+
+  /** @returns the addresses that it began with, as "ADDRESS on INTERFACE" */
+  announce(unit: Unit, repeat: number): readonly string[] {
+    const links = this.#network.links();
+    const targets = this.holdings(unit).addresses.flatMap(({ address, ifindex }) => {
+      const link = links.find((l) => l.ifindex === ifindex);
+      return link === undefined || !hasArp(link) ? [] : [{ address, link, isRouter: this.#isRouter(link) }];
+    });
+    const common = { owner: unit.config.name, isReply: unit.config.garpReplies };
+    for (let n = 0; n < repeat; n++) for (const target of targets) this.#announcer.announce({ ...common, ...target });
+    return targets.map(({ address, link }) => `${link.name} for ${address}`);
+  }
+
+  /**
+   * What is there of ours and should not be goes; what should be there comes (back).
+   * @param gone what instances had that are no more
+   * @returns how many things each instance that holds got back
+   */
+  reconcile(units: readonly Unit[], gone: Held = nothingHeld): ReadonlyMap<Unit, number> {
+    const all = new Map(units.map((unit) => [unit, this.holdings(unit)]));
+    const holding = units.filter((u) => u.isHolding);
+    const own = together([...all.values(), gone]);
+    const tables = [...new Set(own.routes.map((r) => r.table))];
+    const todo = changes(together(holding.map((u) => all.get(u)!)), own, this.#network.held(tables));
+    this.#apply(todo);
+    const made = new Set<unknown>(todo.filter((c) => c.op === "add").map((c) => c.value));
+    return new Map(holding.map((unit) => [unit, listOf(all.get(unit)!).filter((thing) => made.has(thing)).length]));
+  }
+
+  #apply(todo: readonly Change[]): void {
+    for (const change of todo) this.#network.apply(change);
+  }
+}
+
+const listOf = (h: Held): readonly unknown[] => [...h.addresses, ...h.routes, ...h.rules];

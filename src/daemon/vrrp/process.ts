@@ -1,0 +1,93 @@
+import { readFileSync, unlinkSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { parseArgs } from "node:util";
+import { explain } from "../../fault.ts";
+import type { VrrpConfig } from "../../vrrp/config.ts";
+import type { Event } from "../../vrrp/notify.ts";
+import { startVrrp, type Vrrp } from "./vrrp.ts";
+
+/**
+ * The VRRP process. Its configuration is JSON in a file (read again on SIGHUP) or the first message of its parent. It tells
+ * of changes by messages to the parent, and to all who connect to its socket, a line of JSON each.
+ */
+
+/** To the parent and on the socket. */
+export type Report =
+  | { readonly type: "ready" }
+  | ({ readonly type: "event" } & { readonly event: Event })
+  | { readonly type: "status"; readonly instances: ReturnType<Vrrp["status"]> };
+
+/** From the parent. */
+export type Order =
+  | { readonly type: "configure"; readonly config: VrrpConfig }
+  | { readonly type: "status" }
+  | { readonly type: "stop" };
+
+const LINGER = 50; // ms, for the last lines and messages to leave
+
+export function main(argv: readonly string[]): void {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { config: { type: "string" }, socket: { type: "string" }, detail: { type: "boolean", default: false } },
+  });
+  const log = (text: string, isDetail: boolean): void => {
+    if (!isDetail || values.detail) process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+  };
+  const watchers = new Set<Socket>();
+  const report = (message: Report): void => {
+    if (process.connected) process.send?.(message);
+    for (const watcher of watchers) watcher.write(`${JSON.stringify(message)}\n`);
+  };
+  let vrrp: Vrrp | undefined;
+  const status = (): Report => ({ type: "status", instances: vrrp?.status() ?? [] });
+  const configure = (config: VrrpConfig): void => {
+    if (vrrp !== undefined) {
+      vrrp.replace(config);
+      return;
+    }
+    vrrp = startVrrp(config, { log, onEvent: (event) => report({ type: "event", event }) });
+    report({ type: "ready" });
+  };
+  const reload = (): void => {
+    try {
+      if (values.config !== undefined) configure(JSON.parse(readFileSync(values.config, "utf8")) as VrrpConfig);
+    } catch (error) {
+      log(explain(error), false);
+      if (vrrp === undefined) process.exit(2);
+    }
+  };
+  const server = values.socket === undefined ? undefined : serve(values.socket, watchers, status);
+  const stop = (): void => {
+    vrrp?.stop();
+    log("Stopped", false);
+    server?.close();
+    setTimeout(() => process.exit(0), LINGER);
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload).on("disconnect", stop);
+  process.on("message", (order: Order) => {
+    if (order.type === "configure") configure(order.config);
+    else if (order.type === "status") report(status());
+    else stop();
+  });
+  reload();
+}
+
+/** Says what is when somebody connects, and again for every line that is sent. */
+function serve(path: string, watchers: Set<Socket>, status: () => Report): Server {
+  try {
+    unlinkSync(path);
+  } catch {
+    // was not there
+  }
+  const before = process.umask(0o177);
+  const server = createServer((socket) => {
+    const tell = (): boolean => socket.write(`${JSON.stringify(status())}\n`);
+    watchers.add(socket);
+    socket.on("close", () => watchers.delete(socket)).on("error", () => socket.destroy());
+    socket.on("data", tell);
+    tell();
+  });
+  server.listen(path);
+  process.umask(before);
+  return server;
+}

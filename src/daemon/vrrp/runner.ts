@@ -1,0 +1,355 @@
+import { explain } from "../../fault.ts";
+import { examine, type Heard, type Refusal } from "../../vrrp/accept.ts";
+import { type Held, together } from "../../vrrp/addresses.ts";
+import { type Instance, identity, type SyncGroup, type Tracking, type VrrpConfig } from "../../vrrp/config.ts";
+import { accepted, changed, refused, type Told } from "../../vrrp/diagnose.ts";
+import { deadline, type Effect, type Input, type Millis, step } from "../../vrrp/machine.ts";
+import type { Event, NotifyWord } from "../../vrrp/notify.ts";
+import { Timers } from "../../vrrp/timers.ts";
+import { outcome, type Tracked } from "../../vrrp/track.ts";
+import type { Link } from "../../wire/rtnetlink-link.ts";
+import type { Announcer } from "./announcer.ts";
+import { groupWord, membersOf, ordersFor, orderText } from "./groups.ts";
+import { Holder } from "./holder.ts";
+import { isUp, type Network } from "./network.ts";
+import type { Listen } from "./ports.ts";
+import type { Trackers } from "./trackers.ts";
+import { destinations, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
+import { isFor, type SocketMaker, Wires } from "./wires.ts";
+
+/** Runs instances: feeds their machines, and has done what these want. All that is outside comes in as Surroundings. */
+
+export interface Surroundings extends SocketMaker {
+  now(): Millis;
+  /** Call `wake` at that time; replaces what was asked before. */
+  wakeAt(at: Millis | undefined): void;
+  readonly network: Network;
+  readonly announcer: Announcer;
+  /** Those of the configuration in force. */
+  trackers(): Trackers;
+  /** Does the machine forward on this link? */
+  isRouter(link: Link): boolean;
+  /** A change, for scripts, FIFOs and whoever watches. */
+  tell(event: Event): void;
+  /** @param detail of use to who looks for a fault */
+  log(text: string, detail: boolean): void;
+}
+
+/** Between two looks at what others have done to our addresses. */
+const RECONCILE_GAP = 50; // ms
+/** Names of timers that are not of an instance: those have no spaces. */
+const [START, RECONCILE, ANNOUNCE] = [" start", " reconcile", " announce"];
+
+export class VrrpRunner {
+  readonly units = new Map<string, Unit>();
+  readonly #out: Surroundings;
+  readonly #holder: Holder;
+  readonly #wires: Wires;
+  readonly #timers = new Timers();
+  readonly #groupWords = new Map<string, string>();
+  #config: VrrpConfig;
+  #isStarted = false;
+  #lastReconcile = Number.NEGATIVE_INFINITY;
+
+  constructor(config: VrrpConfig, out: Surroundings) {
+    this.#config = config;
+    this.#out = out;
+    this.#holder = new Holder(out.network, out.announcer, out.isRouter);
+    this.#wires = new Wires(out, (listen, vrid, heard) => this.#hear(listen, vrid, heard));
+    for (const instance of config.instances) this.units.set(instance.name, newUnit(instance));
+    this.#assignGroups();
+  }
+
+  /** Removes what an earlier run has left, then begins; after the start-up delay if there is one. */
+  start(): void {
+    const { startupDelay } = this.#config;
+    for (const unit of this.units.values()) this.#say(unit, "removing VIPs.", true);
+    this.#holder.reconcile([...this.units.values()]);
+    if (startupDelay === 0) {
+      this.#begin();
+      return;
+    }
+    this.#out.log(`Delaying startup for ${startupDelay / 1000} seconds`, false);
+    this.#timers.set(START, this.#out.now() + startupDelay);
+    this.#arm();
+  }
+
+  #begin(): void {
+    this.#isStarted = true;
+    this.evaluate();
+  }
+
+  /** Its time has come. Adverts that wait are heard before a timer decides (spec 3.5). */
+  wake(): void {
+    this.#wires.drain();
+    const now = this.#out.now();
+    for (let key = this.#timers.take(now); key !== undefined; key = this.#timers.take(now)) this.#due(key);
+    this.#arm();
+  }
+
+  #due(key: string): void {
+    const unit = this.units.get(key);
+    if (unit !== undefined) this.#feed(unit, { type: "clock" });
+    else if (key === START) this.#begin();
+    else if (key === RECONCILE) this.#restore();
+  }
+
+  #arm(): void {
+    const { announcer, now, wakeAt } = this.#out;
+    this.#timers.set(ANNOUNCE, announcer.pump(now()));
+    wakeAt(this.#timers.next());
+  }
+
+  /** The kernel says that links, addresses, routes or rules have changed. */
+  networkChanged(): void {
+    if (!this.#isStarted) return;
+    if ([...this.units.values()].some((u) => u.isHolding))
+      this.#timers.set(RECONCILE, Math.max(this.#out.now(), this.#lastReconcile + RECONCILE_GAP));
+    this.evaluate();
+  }
+
+  /** Looks at links, addresses and trackers, and tells the machines what follows. */
+  evaluate(): void {
+    if (!this.#isStarted) return;
+    const held = this.#out.network.held([]);
+    for (const unit of this.units.values()) this.#evaluate(unit, held);
+    this.#arm();
+  }
+
+  #evaluate(unit: Unit, held: Held): void {
+    const { config } = unit;
+    const { priority, faults, isPending } = outcome(config.priority, this.#tracked(unit));
+    const own = [...this.#wires.check(unit, this.#out.network.links(), held.addresses), ...faults];
+    for (const fault of own) if (!unit.faults.includes(fault)) this.#say(unit, `entering FAULT state${fault}`);
+    unit.faults = own;
+    unit.isPending = isPending && own.length === 0;
+    this.#setPriority(unit, priority);
+    if (unit.group !== undefined) this.#sync(unit);
+    else if (own.length > 0) this.#feed(unit, { type: "down" });
+    else if (!unit.isPending) this.#feed(unit, { type: "up" });
+  }
+
+  #setPriority(unit: Unit, priority: number): void {
+    if (priority === unit.priority) return;
+    this.#say(unit, `Changing effective priority from ${unit.priority} to ${priority}`);
+    unit.priority = priority;
+    const { name } = unit.state;
+    if (!unit.config.notify.priorityChanges || (name !== "master" && name !== "backup")) return;
+    this.#tell(unit, name === "master" ? "MASTER_PRIORITY" : "BACKUP_PRIORITY");
+  }
+
+  #tracked(unit: Unit): readonly Tracked[] {
+    const group = this.#groupOf(unit);
+    return [unit.config.track, ...(group === undefined ? [] : [group.track])].flatMap((t) => this.#trackedBy(t));
+  }
+
+  #trackedBy(t: Tracking): readonly Tracked[] {
+    const trackers = this.#out.trackers();
+    const up = new Set(this.#out.network.links().flatMap((link) => (isUp(link) ? [link.name] : [])));
+    const look = (kind: "script" | "file" | "process", refs: Tracking["scripts"]): Tracked[] =>
+      refs.map(({ name, weight }) => {
+        const thing = trackers.look(kind, name);
+        return { kind, name, weight: weight ?? thing.weight, value: thing.value };
+      });
+    const links = t.interfaces.map(({ name, weight }): Tracked => {
+      return { kind: "interface", name, weight: weight ?? { weight: 0, reverse: false }, value: up.has(name) };
+    });
+    return [...links, ...look("script", t.scripts), ...look("file", t.files), ...look("process", t.processes)];
+  }
+
+  #hear(listen: Listen, vrid: number, heard: Heard): void {
+    for (const unit of this.units.values()) {
+      const isListening = unit.state.name === "backup" || unit.state.name === "master";
+      if (unit.config.vrid === vrid && isListening && isFor(unit, listen, heard)) this.#advert(unit, heard);
+    }
+    this.#arm();
+  }
+
+  #advert(unit: Unit, heard: Heard): void {
+    unit.counters.advertsReceived++;
+    const seen = examine(unit.config, heard, unit.memory);
+    if ("refusal" in seen) {
+      this.#refused(unit, seen.refusal);
+      return;
+    }
+    const { advert, complaint } = seen;
+    if (complaint !== undefined) this.#refused(unit, complaint);
+    unit.memory = { sequence: heard.ah?.sequence ?? unit.memory.sequence, lastSender: heard.from };
+    if (advert.priority === 0) unit.counters.zeroReceived++;
+    const facts = { priority: advert.priority, own: unit.priority, state: unit.state.name, complaint: complaint !== undefined };
+    this.#told(unit, accepted(unit.diagnosis, heard.from, facts, this.#out.now()));
+    this.#feed(unit, { type: "advert", from: heard.from, priority: advert.priority, interval: advert.interval * 10 });
+  }
+
+  #refused(unit: Unit, refusal: Refusal): void {
+    const counts = unit.counters.refused;
+    counts.set(refusal.field, (counts.get(refusal.field) ?? 0) + 1);
+    this.#told(unit, refused(unit.diagnosis, refusal, unit.state.name, this.#out.now()));
+  }
+
+  #told(unit: Unit, told: Told): void {
+    unit.diagnosis = told.next;
+    for (const line of told.lines) this.#say(unit, line);
+  }
+
+  #feed(unit: Unit, input: Input): void {
+    const before = unit.state;
+    const next = step(routerOf(unit), before, input, this.#out.now());
+    unit.state = next.state;
+    const isChanged = next.state.name !== before.name;
+    if (isChanged) this.#entered(unit, before.name);
+    for (const effect of next.effects) this.#apply(unit, effect);
+    this.#timers.set(unit.config.name, deadline(unit.state));
+    const asks = unit.state.name === "backup" && unit.state.asking;
+    if (asks || isChanged) this.#sync(unit);
+  }
+
+  #entered(unit: Unit, before: string): void {
+    unit.since = this.#out.now();
+    unit.diagnosis = changed();
+    if (unit.state.name === "master") unit.counters.becameMaster++;
+    if (before === "master") unit.counters.releasedMaster++;
+  }
+
+  #apply(unit: Unit, effect: Effect): void {
+    switch (effect.type) {
+      case "advertise":
+        this.#advertise(unit, effect.priority);
+        break;
+      case "take-addresses":
+        this.#holder.take(unit);
+        break;
+      case "release-addresses":
+        this.#holder.release(unit);
+        break;
+      case "announce":
+        this.#announce(unit, effect.repeat);
+        break;
+      case "notify":
+        this.#tell(unit, effect.notice);
+        break;
+      case "say":
+        this.#say(unit, effect.text, effect.detail);
+    }
+  }
+
+  #advertise(unit: Unit, priority: number): void {
+    let reason = "";
+    try {
+      sendAdvert(unit, priority);
+    } catch (error) {
+      reason = explain(error);
+    }
+    if (reason !== "" && reason !== unit.sendError)
+      this.#say(unit, `Cant send advert to ${destinations(unit.config).join(" ")} (${reason})`);
+    unit.sendError = reason;
+  }
+
+  #announce(unit: Unit, repeat: number): void {
+    for (const place of this.#holder.announce(unit, repeat))
+      this.#say(unit, `Sending/queueing gratuitous ARPs on ${place}`, true);
+  }
+
+  /** In place, without leaving MASTER as keepalived does. */
+  #restore(): void {
+    this.#lastReconcile = this.#out.now();
+    for (const [unit, count] of this.#holder.reconcile([...this.units.values()])) {
+      if (count === 0) continue;
+      this.#say(unit, `${count} of its addresses, routes and rules had been removed by somebody else and are put back`);
+      this.#announce(unit, unit.config.announce.repeat);
+    }
+  }
+
+  #groupOf(unit: Unit): SyncGroup | undefined {
+    return unit.group === undefined ? undefined : this.#config.groups.find((g) => g.name === unit.group);
+  }
+
+  #sync(unit: Unit): void {
+    const group = this.#groupOf(unit);
+    if (group === undefined) return;
+    const members = membersOf(group, this.units);
+    for (let left = 4 * members.length; left > 0; left--) {
+      const orders = ordersFor(members, unit.config.name);
+      const text = orders[0] && orderText(group, orders[0].input.type);
+      if (text !== undefined) this.#out.log(text, false);
+      for (const { name, input } of orders) this.#order(this.units.get(name)!, input);
+      if (orders.length === 0) break;
+    }
+    const word = groupWord(members);
+    if (word === undefined || this.#groupWords.get(group.name) === word) return;
+    this.#groupWords.set(group.name, word);
+    this.#out.tell({ type: "GROUP", name: group.name, word, priority: 0 });
+  }
+
+  /** A member that follows does not lead. */
+  #order(unit: Unit, input: Input): void {
+    const { group } = unit;
+    unit.group = undefined;
+    this.#feed(unit, input);
+    unit.group = group;
+  }
+
+  #tell(unit: Unit, word: NotifyWord): void {
+    this.#out.tell({ type: "INSTANCE", name: unit.config.name, word, priority: unit.priority });
+  }
+
+  #say(unit: Unit, text: string, detail = false): void {
+    this.#out.log(`(${unit.config.name}) ${text}`, detail);
+  }
+
+  #assignGroups(): void {
+    for (const unit of this.units.values()) {
+      unit.group = this.#config.groups.find((g) => g.members.includes(unit.config.name))?.name;
+    }
+  }
+
+  /** Another configuration; who is the same by its identity goes on in its state (spec 1.8). */
+  replace(config: VrrpConfig): void {
+    const before = [...this.units.values()];
+    for (const unit of before) if (unit.state.name === "master") this.#advertise(unit, unit.priority);
+    const known = new Map(before.map((u) => [identity(u.config), u]));
+    const old = together(before.map((u) => this.#holder.holdings(u)));
+    const units = config.instances.map((instance) => this.#renew(known, instance));
+    for (const unit of known.values()) this.#remove(unit);
+    this.#config = config;
+    this.units.clear();
+    for (const unit of units) this.units.set(unit.config.name, unit);
+    this.#assignGroups();
+    const made = this.#holder.reconcile(units, old);
+    this.evaluate();
+    for (const unit of units) {
+      this.#timers.set(unit.config.name, deadline(unit.state));
+      if ((made.get(unit) ?? 0) > 0) this.#announce(unit, unit.config.announce.repeat);
+    }
+    this.#arm();
+  }
+
+  #renew(known: Map<string, Unit>, instance: Instance): Unit {
+    const unit = known.get(identity(instance));
+    if (unit === undefined) return newUnit(instance);
+    known.delete(identity(instance));
+    this.#timers.set(unit.config.name, undefined);
+    unit.config = instance;
+    return unit;
+  }
+
+  #remove(unit: Unit): void {
+    this.#order(unit, { type: "down" });
+    this.#timers.set(unit.config.name, undefined);
+    this.#wires.close(unit);
+  }
+
+  /** Priority 0, addresses removed, STOP told. */
+  stop(): void {
+    this.#isStarted = false;
+    for (const unit of this.units.values()) this.#order(unit, { type: "stop" });
+    for (const { name } of this.#config.groups) this.#out.tell({ type: "GROUP", name, word: "STOP", priority: 0 });
+    this.#out.wakeAt(undefined);
+  }
+
+  /** After stop(), or instead of it when the addresses are to stay. */
+  close(): void {
+    this.#isStarted = false;
+    for (const unit of this.units.values()) this.#wires.close(unit);
+  }
+}

@@ -1,0 +1,221 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { parseText } from "../../../config/parse.ts";
+import { fromConfig } from "../from-config.ts";
+import type { Report } from "../process.ts";
+import type { InstanceStatus } from "../status.ts";
+
+/**
+ * Routers in network namespaces of their own, on one link, each either ours or Debian's keepalived:
+ *
+ *   a (10.9.0.1, fe80::a) eth0 ──── eth0 (10.9.0.2, fe80::b) b
+ */
+
+export type Kind = "ours" | "keepalived";
+
+export interface Node {
+  readonly kind: Kind;
+  readonly place: string;
+  log(): string;
+  /** SIGTERM, and its end. */
+  stop(): Promise<void>;
+  /** SIGKILL: of keepalived the child too. */
+  kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Ours only. */
+  status(): Promise<readonly InstanceStatus[]>;
+  /** Ours only: another file, and SIGHUP. */
+  reload(conf: string): void;
+}
+
+export interface Stage {
+  readonly a: string;
+  readonly b: string;
+  start(kind: Kind, place: string, conf: string): Node;
+  /** Ends what runs, and clears addresses that a killed one has left. */
+  clear(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+let stages = 0;
+
+export const ip = (...args: string[]): string =>
+  execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+export async function openStage(): Promise<Stage> {
+  mkdirSync("build", { recursive: true });
+  const folder = mkdtempSync(resolve("build/test-vrrp-")); // inside the repository, so that koffi is found
+  const program = join(folder, "vrrp.mjs");
+  const number = ++stages;
+  const [a, b] = [`lvsd-vrrp-${process.pid}-${number}a`, `lvsd-vrrp-${process.pid}-${number}b`];
+  const running: Running[] = [];
+  const remove = async (): Promise<void> => {
+    await Promise.all(running.splice(0).map((node) => node.kill()));
+    for (const name of [a, b]) tryTo(() => ip("netns", "delete", name));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await bundle(program);
+    join2(a, b);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    ...{ a, b, remove },
+    start(kind, place, conf) {
+      const node = kind === "ours" ? startOurs(program, folder, place, conf) : startKeepalived(folder, place, conf);
+      running.push(node);
+      return node;
+    },
+    async clear() {
+      await Promise.all(running.splice(0).map((node) => node.kill()));
+      for (const [place, address, link] of [
+        [a, "10.9.0.1/24", "fe80::a/64"],
+        [b, "10.9.0.2/24", "fe80::b/64"],
+      ] as const) {
+        ip("-n", place, "address", "flush", "dev", "eth0");
+        ip("-n", place, "address", "add", address, "dev", "eth0");
+        ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
+        ip("-n", place, "link", "set", "eth0", "up");
+      }
+    },
+  };
+}
+
+async function bundle(outfile: string): Promise<void> {
+  const require = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
+  await build({
+    entryPoints: ["src/daemon/entry/lvsd-vrrp.ts"],
+    ...{
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      external: ["koffi"],
+      banner: { js: require },
+      logLevel: "error",
+      outfile,
+    },
+  });
+}
+
+function join2(a: string, b: string): void {
+  for (const name of [a, b]) {
+    ip("netns", "add", name);
+    ip("-n", name, "link", "set", "lo", "up");
+  }
+  ip("-n", a, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b);
+  for (const [place, address, link] of [
+    [a, "10.9.0.1/24", "fe80::a/64"],
+    [b, "10.9.0.2/24", "fe80::b/64"],
+  ] as const) {
+    ip("-n", place, "link", "set", "eth0", "addrgenmode", "none");
+    ip("-n", place, "address", "add", address, "dev", "eth0");
+    ip("-n", place, "link", "set", "eth0", "up");
+    ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
+  }
+}
+
+type Running = Node & { readonly child: ChildProcess };
+
+let nodes = 0;
+
+function startOurs(program: string, folder: string, place: string, conf: string): Running {
+  const id = ++nodes;
+  const file = join(folder, `ours-${id}.json`);
+  const socket = join(folder, `ours-${id}.sock`);
+  const write = (text: string): void => {
+    const { config, problems, verdict } = parseText(text);
+    if (verdict === "refuse") throw new Error(problems.map((p) => p.message).join("\n"));
+    writeFileSync(file, JSON.stringify(fromConfig(config)));
+  };
+  write(conf);
+  const child = inside(place, process.execPath, [program, "--config", file, "--socket", socket, "--detail"], folder);
+  const node = running("ours", place, child);
+  return {
+    ...node,
+    status: () => askStatus(socket),
+    reload(text) {
+      write(text);
+      child.kill("SIGHUP");
+    },
+  };
+}
+
+function startKeepalived(folder: string, place: string, conf: string): Running {
+  const base = join(folder, `keepalived-${++nodes}`);
+  writeFileSync(`${base}.conf`, conf);
+  const places = ["-p", `${base}.pid`, "-r", `${base}-vrrp.pid`, "-c", `${base}-check.pid`];
+  const child = inside(place, "/usr/sbin/keepalived", ["-n", "-l", "-D", "-G", "-P", "-f", `${base}.conf`, ...places], folder);
+  const no = (): never => {
+    throw new Error("only of ours");
+  };
+  return { ...running("keepalived", place, child), status: no, reload: no };
+}
+
+const inside = (place: string, program: string, args: readonly string[], folder: string): ChildProcess =>
+  spawn("nsenter", [`--net=/run/netns/${place}`, program, ...args], { env: { ...process.env, TMPDIR: folder } });
+
+function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, "status" | "reload"> {
+  let text = "";
+  const add = (part: Buffer): void => {
+    text += String(part);
+  };
+  child.stderr!.on("data", add);
+  child.stdout!.on("data", add);
+  const ended = new Promise<void>((done) => child.on("close", () => done()));
+  return {
+    ...{ kind, place, child },
+    log: () => text,
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+    async kill() {
+      // Of keepalived the child that has the addresses ends in order when its parent is gone.
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await ended;
+    },
+    signal: (signal) => void child.kill(signal),
+  };
+}
+
+function askStatus(path: string): Promise<readonly InstanceStatus[]> {
+  return new Promise((done, fail) => {
+    const socket = connect(path);
+    let text = "";
+    socket.on("error", fail).on("data", (part) => {
+      text += String(part);
+      const end = text.indexOf("\n");
+      if (end < 0) return;
+      socket.destroy();
+      const report = JSON.parse(text.slice(0, end)) as Report;
+      done(report.type === "status" ? report.instances : []);
+    });
+  });
+}
+
+/** Is the address on eth0 (or another link) of the place? */
+export const has = (place: string, address: string): boolean => ip("-n", place, "-o", "address", "show").includes(` ${address}/`);
+
+/** The places that have the address. */
+export const owners = (stage: Stage, address: string): string[] => [stage.a, stage.b].filter((place) => has(place, address));
+
+export async function until(what: string, done: () => boolean, limitMs = 15_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!done()) {
+    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function tryTo(what: () => unknown): void {
+  try {
+    what();
+  } catch {
+    // it was not there
+  }
+}

@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, type FSWatcher, readFileSync, watch, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { TrackFile, TrackScript, VrrpConfig, Weight } from "../../vrrp/config.ts";
+import type { Millis } from "../../vrrp/machine.ts";
+import { fileValue, isUp, newScript, type RunEnd, ran, type ScriptState } from "../../vrrp/track.ts";
+import { countProcesses, QuorumWatch } from "./processes.ts";
+import { identityOf } from "./scripts.ts";
+
+/** Runs what is tracked: scripts, files and processes (spec 2.11, 3.12). */
+
+export interface Trackers {
+  look(
+    kind: "script" | "file" | "process",
+    name: string,
+  ): { readonly weight: Weight; readonly value: boolean | number | undefined };
+  close(): void;
+}
+
+export interface TrackerSurroundings {
+  onChange(): void;
+  log(text: string): void;
+}
+
+const KILL_AFTER = 2000; // ms after TERM
+/** Files whose directory cannot be watched, and processes, are looked at this often. */
+const POLL = 1000; // ms
+const NO_WEIGHT: Weight = { weight: 0, reverse: false };
+
+export function startTrackers(config: VrrpConfig, out: TrackerSurroundings, before?: Trackers): Trackers {
+  const scripts = new Map(config.scripts.map((s) => [s.name, runScript(s, out, knownScript(s, before))]));
+  const files = new Map(config.files.map((f) => [f.name, watchFile(f, out)]));
+  const processes = new Map(config.processes.map((p) => [p.name, new QuorumWatch(p, out)]));
+  const look = (): void => {
+    const counts = countProcesses(config.processes);
+    for (const [name, quorum] of processes) quorum.count(counts.get(name) ?? 0);
+  };
+  if (processes.size > 0) look();
+  const timer = processes.size > 0 ? setInterval(look, POLL) : undefined;
+  return {
+    look(kind, name) {
+      const thing = kind === "script" ? scripts.get(name) : kind === "file" ? files.get(name) : processes.get(name);
+      return thing === undefined ? { weight: NO_WEIGHT, value: undefined } : { weight: thing.weight, value: thing.value };
+    },
+    close() {
+      clearInterval(timer);
+      for (const thing of [...scripts.values(), ...files.values(), ...processes.values()]) thing.close();
+    },
+  };
+}
+
+/** A script that was known before a reload keeps its result. */
+function knownScript(s: TrackScript, before: Trackers | undefined): boolean | undefined {
+  const value = before?.look("script", s.name).value;
+  return typeof value === "boolean" ? value : undefined;
+}
+
+interface Running {
+  readonly weight: Weight;
+  readonly value: boolean | number | undefined;
+  close(): void;
+}
+
+function runScript(s: TrackScript, { onChange, log }: TrackerSurroundings, known: boolean | undefined): Running {
+  let state: ScriptState = newScript(s);
+  if (known !== undefined) state = { result: known ? s.rise + s.fall - 1 : 0, isKnown: true, exit: undefined };
+  let child: ChildProcess | undefined;
+  let isClosed = false;
+  const ended = (end: RunEnd): void => {
+    child = undefined;
+    if (isClosed) return;
+    const was = state.isKnown ? isUp(s, state) : undefined;
+    const next = ran(s, state, end);
+    state = next.state;
+    for (const line of next.lines) log(line);
+    if (isUp(s, state) !== was) onChange();
+  };
+  const run = (): void => {
+    if (child === undefined) child = runOnce(s, ended);
+    else log(`Track script ${s.name} is already running, expect idle - skipping run`);
+  };
+  run();
+  const timer = setInterval(run, s.interval);
+  return {
+    weight: s.weight,
+    get value() {
+      return state.isKnown ? isUp(s, state) : undefined;
+    },
+    close() {
+      isClosed = true;
+      clearInterval(timer);
+      if (child?.pid !== undefined) killGroup(child.pid, "SIGTERM");
+    },
+  };
+}
+
+/** In its own process group; TERM when its time is over, KILL later. */
+function runOnce(s: TrackScript, ended: (end: RunEnd) => void): ChildProcess {
+  const [program = "", ...args] = s.run.command;
+  const child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(s.run) });
+  let isLate = false;
+  let killer: NodeJS.Timeout | undefined;
+  const timer = setTimeout(() => {
+    isLate = true;
+    if (child.pid === undefined) return;
+    const { pid } = child;
+    killGroup(pid, "SIGTERM");
+    killer = setTimeout(() => killGroup(pid, "SIGKILL"), KILL_AFTER);
+  }, s.timeout);
+  let isOver = false;
+  const over = (end: RunEnd): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    clearTimeout(killer);
+    ended(isLate ? "timeout" : end);
+  };
+  child.once("error", () => over({ code: 127 }));
+  child.once("exit", (code, signal) => over(signal === null ? { code: code ?? 1 } : { signal }));
+  return child;
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // has ended
+  }
+}
+
+function watchFile(f: TrackFile, { onChange, log }: TrackerSurroundings): Running {
+  if (f.init !== undefined && (f.init.overwrite || !existsSync(f.path))) {
+    try {
+      writeFileSync(f.path, `${f.init.value}\n`);
+    } catch (error) {
+      log(`Unable to initialise tracked file ${f.path}: ${(error as Error).message}`);
+    }
+  }
+  let value = readValue(f.path);
+  const look = (): void => {
+    const now = readValue(f.path);
+    if (now === value) return;
+    value = now;
+    onChange();
+  };
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(dirname(f.path), { persistent: false }, (_, name) => {
+      if (name === null || name === basename(f.path)) look();
+    });
+    watcher.on("error", () => {});
+  } catch {
+    // the directory is not there: polled only
+  }
+  const timer: NodeJS.Timeout = setInterval(look, POLL);
+  return {
+    weight: f.weight,
+    get value() {
+      return value;
+    },
+    close() {
+      clearInterval(timer);
+      watcher?.close();
+    },
+  };
+}
+
+function readValue(path: string): Millis {
+  try {
+    return fileValue(readFileSync(path, "utf8"));
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,130 @@
+import type { Ip } from "../../net/ip.ts";
+import { ahKey, type Memory } from "../../vrrp/accept.ts";
+import type { Instance } from "../../vrrp/config.ts";
+import { type Diagnosis, healthy } from "../../vrrp/diagnose.ts";
+import type { Router, State } from "../../vrrp/machine.ts";
+import { AUTH, type Ends, emitVrrp, passwordBytes, type Vrrp } from "../../wire/vrrp.ts";
+import { emitVrrpAh, emitVrrpIpv4 } from "../../wire/vrrp-packet.ts";
+import type { Link, Sender } from "./ports.ts";
+
+/** An instance at work: what it is configured to be, and what has become of it. */
+
+export interface Counters {
+  advertsSent: number;
+  advertsReceived: number;
+  zeroSent: number;
+  zeroReceived: number;
+  becameMaster: number;
+  releasedMaster: number;
+  /** By field. */
+  readonly refused: Map<string, number>;
+}
+
+export interface Unit {
+  config: Instance;
+  /** The sync group that it belongs to. */
+  group: string | undefined;
+  state: State;
+  /** Effective. */
+  priority: number;
+  /** Why it cannot be up by itself. */
+  faults: readonly string[];
+  /** A tracked script has not answered yet. */
+  isPending: boolean;
+  memory: Memory;
+  diagnosis: Diagnosis;
+  /** What it sends by, and from where. */
+  wire: undefined | { readonly sender: Sender; readonly source: Ip; readonly link: Link | undefined };
+  /** The addresses are on the interfaces. */
+  isHolding: boolean;
+  /** Identification of IPv4 packets. */
+  packetId: number;
+  /** When it entered its state. */
+  since: number;
+  /** What could not be sent, said once. */
+  sendError: string;
+  readonly counters: Counters;
+}
+
+export const newUnit = (config: Instance): Unit => ({
+  config,
+  group: undefined,
+  state: { name: "init" },
+  priority: config.priority,
+  faults: [],
+  isPending: false,
+  memory: { sequence: 0, lastSender: undefined },
+  diagnosis: healthy,
+  wire: undefined,
+  isHolding: false,
+  packetId: 0,
+  since: 0,
+  sendError: "",
+  counters: {
+    ...{ advertsSent: 0, advertsReceived: 0, zeroSent: 0, zeroReceived: 0, becameMaster: 0, releasedMaster: 0 },
+    refused: new Map(),
+  },
+});
+
+/** What its machine needs to know. */
+export const routerOf = ({ config: c, priority, wire, group }: Unit): Router => ({
+  version: c.version,
+  base: c.priority,
+  priority,
+  eager: c.eager,
+  advertInterval: c.advertInterval,
+  preempt: c.preempt,
+  preemptDelay: c.preemptDelay,
+  address: wire?.source,
+  downTimerAdverts: c.downTimerAdverts,
+  lowerPrioNoAdvert: c.lowerPrioNoAdvert,
+  higherPrioSendAdvert: c.higherPrioSendAdvert,
+  lateBackup: c.lateBackup,
+  grouped: group !== undefined,
+  announce: c.announce,
+});
+
+/** Where its adverts go. */
+export const destinations = (c: Instance): readonly Ip[] => (c.peers.length > 0 ? c.peers.map((p) => p.ip) : [c.group]);
+
+/** Sends an advert to all. Throws a Fault of the first that could not be sent to, after trying the others. */
+export function sendAdvert(unit: Unit, priority: number): void {
+  const { wire, config, counters } = unit;
+  if (wire === undefined) return;
+  counters.advertsSent++;
+  if (priority === 0) counters.zeroSent++;
+  let failure: unknown;
+  for (const dst of destinations(config)) {
+    try {
+      wire.sender.send(packetFor(unit, priority, { src: wire.source, dst }), dst);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function packetFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
+  const { config: c } = unit;
+  const message = emitVrrp(advertOf(c, priority), ends);
+  if (c.family === "ipv6") return message;
+  unit.packetId = (unit.packetId + 1) & 0xffff;
+  const envelope = { ...ends, ttl: c.peers.length > 0 ? c.ttl : 255, id: unit.packetId };
+  if (c.auth.type !== "ah") return emitVrrpIpv4(envelope, message);
+  const sequence = (unit.memory.sequence + 1) >>> 0;
+  unit.memory = { ...unit.memory, sequence };
+  return emitVrrpAh(envelope, message, ahKey(c), sequence);
+}
+
+function advertOf(c: Instance, priority: number): Vrrp {
+  const password = passwordBytes(c.auth.type === "pass" ? c.auth.password : "");
+  return {
+    version: c.version,
+    vrid: c.vrid,
+    priority,
+    interval: Math.round(c.advertInterval / 10),
+    addresses: c.addresses.map((a) => a.ip),
+    auth: c.version === 2 ? { type: AUTH[c.auth.type], data: password } : undefined,
+    sum: c.version === 3 ? c.sum : "plain",
+  };
+}

@@ -1,0 +1,97 @@
+import { writeFileSync } from "node:fs";
+import { explain, Fault } from "../../fault.ts";
+import { type Mac, mac, macBytes } from "../../net/mac.ts";
+import type { Instance, VrrpConfig } from "../../vrrp/config.ts";
+import { attribute, concat, NLM_F_CREATE, NLM_F_EXCL, nested, textBytes, uint32Bytes } from "../../wire/netlink.ts";
+import { RTM_DELLINK, RTM_NEWLINK } from "../../wire/rtnetlink.ts";
+import { linkHeader } from "../../wire/rtnetlink-link.ts";
+import type { Network } from "./network.ts";
+
+/** Virtual MACs: a macvlan in private mode for each instance that wants one (spec 3.11). */
+
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_LINK = 5;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_MACVLAN_MODE = 1;
+const MACVLAN_MODE_PRIVATE = 1;
+
+/** RFC 9568 section 7.3. */
+export const virtualMac = (i: Pick<Instance, "family" | "vrid">): Mac =>
+  mac(`00:00:5e:00:0${i.family === "ipv4" ? 1 : 2}:${i.vrid.toString(16).padStart(2, "0")}`);
+
+export function addVmacs(config: VrrpConfig, network: Network, log: (text: string) => void): void {
+  for (const instance of config.instances) {
+    if (instance.vmac === undefined || instance.interface === undefined) continue;
+    try {
+      addVmac(instance, instance.vmac, instance.interface, network, log);
+    } catch (error) {
+      log(`(${instance.name}): cannot make VMAC interface ${instance.vmac}: ${explain(error)}`);
+    }
+  }
+}
+
+function addVmac(i: Instance, name: string, parent: string, network: Network, log: (text: string) => void): void {
+  const find = (wanted: string) => network.links().find((l) => l.name === wanted);
+  const base = find(parent);
+  if (base === undefined) throw new Fault("add VMAC", "ENODEV", `no interface ${parent}`);
+  const there = find(name);
+  if (there !== undefined && (there.mac !== virtualMac(i) || there.lower !== base.ifindex)) {
+    throw new Fault("add VMAC", "EEXIST", `${name} is there and not one of ours`);
+  }
+  if (there === undefined) {
+    const payload = concat([
+      linkHeader(0, 0, 0, 0),
+      attribute(IFLA_IFNAME, textBytes(name)),
+      attribute(IFLA_LINK, uint32Bytes(base.ifindex)),
+      attribute(IFLA_ADDRESS, macBytes(virtualMac(i))),
+      nested(
+        IFLA_LINKINFO,
+        attribute(IFLA_INFO_KIND, new TextEncoder().encode("macvlan")),
+        nested(IFLA_INFO_DATA, attribute(IFLA_MACVLAN_MODE, uint32Bytes(MACVLAN_MODE_PRIVATE))),
+      ),
+    ]);
+    network.client.request(`add VMAC ${name}`, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, payload);
+    log(`(${i.name}): Success creating VMAC interface ${name}`);
+  }
+  network.refresh();
+  setSysctls(i, name, parent);
+  network.changeLink(find(name)!.ifindex, { up: true });
+  network.refresh();
+}
+
+/** So that the parent does not answer for the VMAC's addresses, nor the other way round. */
+function setSysctls(i: Instance, name: string, parent: string): void {
+  if (i.family === "ipv4") {
+    for (const [word, value] of [
+      ["arp_ignore", 1],
+      ["accept_local", 1],
+      ["rp_filter", 0],
+      ["promote_secondaries", 1],
+    ])
+      setSysctl(`ipv4/conf/${name}/${word}`, value!);
+    for (const word of ["arp_ignore", "arp_filter"]) setSysctl(`ipv4/conf/${parent}/${word}`, 1);
+  } else setSysctl(`ipv6/conf/${name}/accept_ra`, 0);
+}
+
+function setSysctl(path: string, value: string | number): void {
+  try {
+    writeFileSync(`/proc/sys/net/${path}`, String(value));
+  } catch {
+    // no IPv6, or a read-only /proc/sys: the addresses work, only less cleanly
+  }
+}
+
+export function removeVmacs(config: VrrpConfig, network: Network, log: (text: string) => void): void {
+  for (const instance of config.instances) {
+    const link = network.links().find((l) => l.name === instance.vmac);
+    if (link === undefined || link.mac !== virtualMac(instance)) continue;
+    try {
+      network.client.request(`remove VMAC ${link.name}`, RTM_DELLINK, 0, linkHeader(link.ifindex, 0, 0, 0));
+    } catch (error) {
+      log(explain(error));
+    }
+  }
+}

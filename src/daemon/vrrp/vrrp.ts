@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { monotonicMs, openTimer } from "../../platform/timer.ts";
+import type { VrrpConfig } from "../../vrrp/config.ts";
+import type { Event } from "../../vrrp/notify.ts";
+import type { Link } from "../../wire/rtnetlink-link.ts";
+import { openAnnouncer } from "./announcer.ts";
+import { openNetwork } from "./network.ts";
+import { type Notifier, openNotifier } from "./notifier.ts";
+import { openReceiver, openSender } from "./ports.ts";
+import { VrrpRunner } from "./runner.ts";
+import { type InstanceStatus, statusOf } from "./status.ts";
+import { startTrackers, type Trackers } from "./trackers.ts";
+import { addVmacs, removeVmacs } from "./vmac.ts";
+
+/** VRRP on this machine: a runner with real sockets, timers, scripts and the kernel around it. */
+
+export interface Vrrp {
+  status(): readonly InstanceStatus[];
+  replace(config: VrrpConfig): void;
+  /** Priority 0 and no addresses left. */
+  stop(): void;
+  /** Leaves addresses where they are and tells nobody: for tests of a crash, and `--dont-release-vrrp`. */
+  abandon(): void;
+}
+
+export interface VrrpOptions {
+  /** The path of a network namespace; this thread's if absent. */
+  readonly namespace?: string;
+  log(text: string, detail: boolean): void;
+  onEvent(event: Event): void;
+}
+
+export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOptions): Vrrp {
+  const say = (text: string): void => log(text, false);
+  let notifier: Notifier = openNotifier(first, say);
+  const hasRoutes = first.instances.some((i) => i.routes.length + i.rules.length > 0);
+  const network = openNetwork({
+    ...(namespace === undefined ? {} : { namespace }),
+    routes: hasRoutes,
+    onChange: () => runner.networkChanged(),
+    log: say,
+  });
+  addVmacs(first, network, say);
+  const announcer = openAnnouncer({ garp: first.garpInterval, gna: first.gnaInterval }, say, namespace);
+  const trackerOut = { onChange: () => runner.evaluate(), log: say };
+  const timer = openTimer(() => runner.wake());
+  let trackers: Trackers = startTrackers(first, trackerOut);
+  let config = first;
+  const runner: VrrpRunner = new VrrpRunner(first, {
+    ...{ network, announcer, log, isRouter },
+    now: monotonicMs,
+    wakeAt: (at) => (at === undefined ? timer.stop() : timer.at(at)),
+    trackers: () => trackers,
+    openSender: (of) => openSender(of, namespace),
+    openReceiver: (listen, onPacket) => openReceiver(listen, onPacket, say, namespace),
+    tell(event) {
+      notifier.tell(event);
+      onEvent(event);
+    },
+  });
+  const close = (): void => {
+    runner.close();
+    trackers.close();
+    announcer.close();
+    timer.close();
+    notifier.close();
+  };
+  runner.start();
+  let isOpen = true;
+  return {
+    status: () => [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),
+    replace(next) {
+      const before = trackers;
+      trackers = startTrackers(next, trackerOut, before);
+      before.close();
+      notifier.close();
+      notifier = openNotifier(next, say);
+      addVmacs(next, network, say);
+      runner.replace(next);
+      config = next;
+    },
+    stop() {
+      if (!isOpen) return;
+      isOpen = false;
+      runner.stop();
+      close();
+      removeVmacs(config, network, say);
+      network.close();
+    },
+    abandon() {
+      if (!isOpen) return;
+      isOpen = false;
+      close();
+      network.close();
+    },
+  };
+}
+
+function isRouter({ name }: Link): boolean {
+  try {
+    return readFileSync(`/proc/sys/net/ipv6/conf/${name}/forwarding`, "utf8").trim() === "1";
+  } catch {
+    return false;
+  }
+}

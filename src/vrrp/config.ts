@@ -1,0 +1,209 @@
+import type { Family, Ip } from "../net/ip.ts";
+import type { Announcing, Millis } from "./machine.ts";
+
+/** What a VRRP process is to do, as plain values: they travel as JSON. Every default has been filled in. */
+
+export interface VrrpConfig {
+  readonly instances: readonly Instance[];
+  readonly groups: readonly SyncGroup[];
+  readonly scripts: readonly TrackScript[];
+  readonly files: readonly TrackFile[];
+  readonly processes: readonly TrackProcess[];
+  /** FIFOs that are told of every change, each with its reader, which is started with the path as last argument. */
+  readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined }[];
+  /** Nothing is started before. */
+  readonly startupDelay: Millis;
+  /** Between gratuitous ARPs, and between neighbour advertisements, on one interface. */
+  readonly garpInterval: Millis;
+  readonly gnaInterval: Millis;
+}
+
+export interface Instance {
+  readonly name: string;
+  readonly vrid: number;
+  readonly family: Family;
+  readonly version: 2 | 3;
+  /** undefined: unicast, wherever its source address is. */
+  readonly interface: string | undefined;
+  /** 1..255; 255 owns the addresses. */
+  readonly priority: number;
+  /** `state MASTER`. */
+  readonly eager: boolean;
+  readonly advertInterval: Millis;
+  readonly preempt: boolean;
+  readonly preemptDelay: Millis;
+  /** In adverts, in this order. */
+  readonly addresses: readonly VirtualAddress[];
+  /** Held, but not in adverts. */
+  readonly excluded: readonly VirtualAddress[];
+  readonly routes: readonly VirtualRoute[];
+  readonly rules: readonly VirtualRule[];
+  readonly auth: { readonly type: "none" | "pass" | "ah"; readonly password: string };
+  /** Of its adverts; undefined: the first address of the interface, or its link-local one. */
+  readonly source: Ip | undefined;
+  /** Where multicast adverts go. */
+  readonly group: Ip;
+  /** Not empty: adverts go to these instead. */
+  readonly peers: readonly Peer[];
+  /** Adverts of others than the peers are refused. */
+  readonly checkPeers: boolean;
+  /** Of unicast adverts. */
+  readonly ttl: number;
+  /** What version 3 over IPv4 is sent with; both are understood. */
+  readonly sum: "pseudo" | "plain";
+  /** Send gratuitous ARPs in the form of a reply. */
+  readonly garpReplies: boolean;
+  readonly announce: Announcing;
+  readonly downTimerAdverts: number;
+  readonly lowerPrioNoAdvert: boolean;
+  readonly higherPrioSendAdvert: boolean;
+  readonly lateBackup: number | undefined;
+  /** An owner does not look at adverts. */
+  readonly ownerIgnoresAdverts: boolean;
+  /** The address list of a sender is looked at once. */
+  readonly skipAddressCheck: boolean;
+  /** The instance's own interface must be up. */
+  readonly trackPrimary: boolean;
+  readonly track: Tracking;
+  readonly notify: Notify;
+  /** The name of a macvlan with the virtual MAC, which holds the addresses. */
+  readonly vmac: string | undefined;
+  /** Adverts leave by the interface and not by its VMAC. */
+  readonly vmacXmitBase: boolean;
+}
+
+export interface Peer {
+  readonly ip: Ip;
+  readonly minTtl: number;
+  readonly maxTtl: number;
+}
+
+export interface VirtualAddress {
+  readonly ip: Ip;
+  readonly length: number;
+  /** undefined: the interface of the instance. */
+  readonly dev: string | undefined;
+  readonly broadcast: Ip | undefined;
+  readonly label: string;
+  readonly peer: Ip | undefined;
+  /** RT_SCOPE_*. */
+  readonly scope: number;
+  /** Seconds; undefined: without end. */
+  readonly preferredLifetime: number | undefined;
+  readonly noprefixroute: boolean;
+  /** Duplicate address detection. */
+  readonly dad: boolean;
+}
+
+/** A route that the master has. `undefined` prefix: default. */
+export interface VirtualRoute {
+  readonly family: Family;
+  readonly prefix: Ip | undefined;
+  readonly length: number;
+  readonly via: Ip | undefined;
+  readonly dev: string | undefined;
+  readonly source: Ip | undefined;
+  readonly table: number;
+  readonly metric: number;
+  readonly scope: number | undefined;
+  readonly type: "unicast" | "blackhole" | "unreachable" | "prohibit" | "throw";
+  readonly onlink: boolean;
+}
+
+/** A rule of policy routing that the master has. */
+export interface VirtualRule {
+  readonly family: Family;
+  readonly preference: number;
+  readonly from: { readonly ip: Ip; readonly length: number } | undefined;
+  readonly to: { readonly ip: Ip; readonly length: number } | undefined;
+  readonly iif: string | undefined;
+  readonly oif: string | undefined;
+  readonly mark: number | undefined;
+  readonly table: number;
+}
+
+export interface SyncGroup {
+  readonly name: string;
+  readonly members: readonly string[];
+  /** For all members. */
+  readonly track: Tracking;
+  readonly notify: Notify;
+}
+
+/** A tracked thing with the weight it has here; `undefined`: its own. */
+export interface TrackRef {
+  readonly name: string;
+  readonly weight: Weight | undefined;
+}
+
+/** 0: down is FAULT. Positive: added while up; negative: added while down; `reverse`: the sign is flipped. */
+export interface Weight {
+  readonly weight: number;
+  readonly reverse: boolean;
+}
+
+export interface Tracking {
+  readonly interfaces: readonly TrackRef[];
+  readonly scripts: readonly TrackRef[];
+  readonly files: readonly TrackRef[];
+  readonly processes: readonly TrackRef[];
+}
+
+export interface Script {
+  readonly command: readonly string[];
+  readonly user: string | undefined;
+  readonly group: string | undefined;
+}
+
+export interface TrackScript {
+  readonly name: string;
+  readonly run: Script;
+  readonly interval: Millis;
+  readonly timeout: Millis;
+  readonly rise: number;
+  readonly fall: number;
+  /** Down until the first success. */
+  readonly initFail: boolean;
+  readonly weight: Weight;
+}
+
+export interface TrackFile {
+  readonly name: string;
+  readonly path: string;
+  readonly weight: Weight;
+  /** Written at start; only if it is not there unless `overwrite`. */
+  readonly init: undefined | { readonly value: number; readonly overwrite: boolean };
+}
+
+export interface TrackProcess {
+  readonly name: string;
+  /** Name, then parameters. */
+  readonly command: readonly string[];
+  readonly match: "name" | "exact" | "initial" | "partial";
+  /** The name is compared with the whole of argv[0]. */
+  readonly fullCommand: boolean;
+  readonly quorum: number;
+  readonly quorumMax: number | undefined;
+  readonly forkDelay: Millis;
+  readonly terminateDelay: Millis;
+  readonly weight: Weight;
+}
+
+/** Programs that are run on changes. */
+export interface Notify {
+  readonly master: Script | undefined;
+  readonly backup: Script | undefined;
+  readonly fault: Script | undefined;
+  readonly stop: Script | undefined;
+  readonly masterRxLowerPri: Script | undefined;
+  /** On every change, with arguments. */
+  readonly any: Script | undefined;
+  /** FIFOs hear of new priorities too. */
+  readonly priorityChanges: boolean;
+}
+
+/** An instance is the same across reloads when this is, whatever its name (spec 1.8). */
+export function identity(i: Instance): string {
+  const kind = i.peers.length > 0 ? `unicast ${i.source ?? ""}` : `multicast ${i.group}`;
+  return `${i.vrid} ${i.family} ${i.interface ?? ""} ${i.vmac === undefined ? "" : "vmac "}${kind}`;
+}

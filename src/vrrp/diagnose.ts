@@ -1,0 +1,95 @@
+import type { Ip } from "../net/ip.ts";
+import type { Refusal } from "./accept.ts";
+import type { State } from "./machine.ts";
+
+/**
+ * Why there are two masters, in one line, once per change (spec 3.8, chapter 8 no. 1): which peer, which field, what it
+ * said, what was expected.
+ */
+
+export interface Trouble {
+  readonly peer: Ip;
+  /** The field that differs; "unheard": the peer does not seem to hear us. */
+  readonly field: Refusal["field"] | "unheard";
+  readonly got: string;
+  readonly expected: string;
+  /** Adverts so far. */
+  readonly count: number;
+  /** When the first came. */
+  readonly since: number;
+}
+
+export interface Diagnosis {
+  /** Keyed by peer and field. */
+  readonly troubles: ReadonlyMap<string, Trouble>;
+}
+
+export const healthy: Diagnosis = { troubles: new Map() };
+
+export interface Told {
+  readonly next: Diagnosis;
+  /** Lines for the log. */
+  readonly lines: readonly string[];
+}
+
+/** A peer that goes on with a lower priority although we answer does not hear us. */
+const UNHEARD_AFTER = 3;
+
+const keyOf = (peer: Ip, field: Trouble["field"]): string => `${peer} ${field}`;
+
+/** An advert was refused, or taken with a complaint. Says so when it is news. */
+export function refused(d: Diagnosis, r: Refusal, state: State["name"], now: number): Told {
+  const before = d.troubles.get(keyOf(r.from, r.field));
+  const isNews = before === undefined || before.got !== r.got || before.expected !== r.expected;
+  const count = isNews ? 1 : before.count + 1;
+  const since = isNews ? now : before.since;
+  const trouble: Trouble = { peer: r.from, field: r.field, got: r.got, expected: r.expected, count, since };
+  return { next: put(d, trouble), lines: isNews ? [r.text, ...splitBrain(r, state)] : [] };
+}
+
+/** A sender of adverts believes that it is master. */
+function splitBrain(r: Refusal, state: State["name"]): string[] {
+  if (state !== "master" || r.field === "vip-list") return [];
+  return [`split brain: ${r.from} is master too, its adverts are refused: ${r.field} is ${r.got}, expected ${r.expected}`];
+}
+
+/** A good advert: what was wrong with this peer is over, unless it goes on without hearing us. */
+export function accepted(
+  d: Diagnosis,
+  from: Ip,
+  { priority, own, state, complaint }: { priority: number; own: number; state: State["name"]; complaint: boolean },
+  now: number,
+): Told {
+  const kept = [...d.troubles].filter(
+    ([, t]) => t.peer !== from || t.field === "unheard" || (complaint && t.field === "vip-list"),
+  );
+  const next: Diagnosis = { troubles: new Map(kept) };
+  const over = d.troubles.size - kept.length;
+  const lines = over > 0 ? [`adverts from ${from} are accepted again`] : [];
+  if (state !== "master" || priority === 0 || priority > own) return { next: drop(next, from, "unheard"), lines };
+  const before = d.troubles.get(keyOf(from, "unheard"));
+  const count = (before?.count ?? 0) + 1;
+  const trouble: Trouble = {
+    peer: from,
+    field: "unheard",
+    got: `adverts with priority ${priority}`,
+    expected: `silence, ours is ${own}`,
+    ...{ count, since: before?.since ?? now },
+  };
+  const text = `split brain: ${from} goes on with priority ${priority} under ours, ${own}: it does not hear or accept our adverts`;
+  return { next: put(next, trouble), lines: count === UNHEARD_AFTER ? [...lines, text] : lines };
+}
+
+/** A change of state starts afresh: what is still wrong is told again. */
+export const changed = (): Diagnosis => healthy;
+
+function put(d: Diagnosis, trouble: Trouble): Diagnosis {
+  return { troubles: new Map(d.troubles).set(keyOf(trouble.peer, trouble.field), trouble) };
+}
+
+function drop(d: Diagnosis, peer: Ip, field: Trouble["field"]): Diagnosis {
+  if (!d.troubles.has(keyOf(peer, field))) return d;
+  const troubles = new Map(d.troubles);
+  troubles.delete(keyOf(peer, field));
+  return { troubles };
+}
