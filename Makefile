@@ -56,12 +56,17 @@ test: setup ## everything: setup, build, check and the tests that need root; end
 	@$(MAKE) --no-print-directory build
 	@node build/test.mjs
 
+TOPOLOGY := demo
 .PHONY: lab
-lab: build ## the tests that run in network namespaces (root)
+lab: build ## a lab that stays until Ctrl-C, and how to enter its hosts; TOPOLOGY=nat|dr|tun|fullnat|demo (root)
+	@node build/hold.mjs $(TOPOLOGY)
+
+.PHONY: labtest
+labtest: build ## the tests that run in the lab (root)
 	$(BIN)/vitest run --project root lab/
 
 .PHONY: demo
-demo: setup ## a director, two web servers and a client on this machine (root)
+demo: setup ## a director, six web servers and a client on this machine, and a report (root)
 	@$(MAKE) --no-print-directory build
 	@node build/demo.mjs
 

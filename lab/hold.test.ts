@@ -1,32 +1,30 @@
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { execFileSync, spawn } from "node:child_process";
+import { describe, expect, test } from "vitest";
 import { missing, ROOT } from "./needs.ts";
 import { listNamespaces, sweepLeftovers } from "./remains.ts";
 import { until } from "./until.ts";
 
-describe.skipIf(missing() !== undefined)(`a held lab (${missing() ?? "here"})`, () => {
-  const directory = mkdtempSync(join(tmpdir(), "hold-test-"));
-  const program = join(directory, "hold.mjs");
-  beforeAll(() =>
-    build({ entryPoints: [`${ROOT}lab/hold.ts`], outfile: program, bundle: true, platform: "node", format: "esm", banner }),
-  );
-  afterAll(() => rmSync(directory, { recursive: true }));
+const reason = missing("build/hold.mjs", "bin/lvsd", "bin/lvsctl");
 
-  test("says how to enter each host", async () => {
+describe.skipIf(reason !== undefined)(`a held lab (${reason ?? "here"})`, () => {
+  test("says how to enter each host, and serves what it says to type", async () => {
     const held = await hold();
+    const typed = held.output().match(/ipvsadm -[Aa] .*/g) ?? [];
+    const on = (host: string, line: string) =>
+      execFileSync("nsenter", [`--net=/run/netns/lvsd-${held.child.pid}-1-${host}`, "sh", "-c", line], { encoding: "utf8" });
+    for (const line of typed) on("director", `${ROOT}bin/${line}`);
+    expect(on("client", "for i in 1 2 3; do curl -sS --max-time 5 http://10.1.0.100/; done")).toBe("rs3\nrs2\nrs1\n");
     held.child.kill("SIGTERM");
+    await until("its end", () => held.child.exitCode !== null);
     for (const host of ["client", "director", "rs1", "rs2", "rs3"]) {
-      expect(held.output()).toMatch(new RegExp(`^${host} +nsenter --net=/run/netns/lvsd-${held.child.pid}-1-${host} bash$`, "m"));
+      expect(held.output()).toMatch(
+        new RegExp(`^  ${host} +nsenter --net=/run/netns/lvsd-${held.child.pid}-1-${host} bash$`, "m"),
+      );
     }
   });
 
   for (const [signal, code] of [
     ["SIGINT", 130],
-    ["SIGTERM", 143],
     ["SIGHUP", 129],
   ] as const) {
     test(`is gone after ${signal}`, async () => {
@@ -49,7 +47,7 @@ describe.skipIf(missing() !== undefined)(`a held lab (${missing() ?? "here"})`, 
   });
 
   async function hold() {
-    const child = spawn(process.execPath, [program, "nat"], {
+    const child = spawn(process.execPath, [`${ROOT}build/hold.mjs`, "nat"], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, NO_COLOR: "1" },
     });
@@ -63,8 +61,3 @@ describe.skipIf(missing() !== undefined)(`a held lab (${missing() ?? "here"})`, 
     };
   }
 });
-
-/** What esbuild's bundles of CommonJS modules need. */
-const banner = {
-  js: `import { createRequire as lvsdRequire } from "node:module"; const require = lvsdRequire(import.meta.url);`,
-};

@@ -15,6 +15,7 @@ const commands = readdirSync("src", { recursive: true, encoding: "utf8" })
 /** make's own words; a part that has no such program has no such file. */
 const programs = [
   "lab/demo.ts",
+  "lab/hold.ts",
   "bench/bench.ts",
   "conformance/conformance.ts",
   "cases/fuzz.ts",
