@@ -153,13 +153,15 @@ __noinline int open_conn(struct packet *p)
 	b.cpu = p->cpu;
 	b.now = p->now;
 	result = bear_conn(s, &p->flow, &b);
-	if (result != BORN) {
+	if (result != BORN || b.flags & CONN_ONE_PACKET) {
+		/* a conn that is none, or is over with its packet, is no child */
 		struct conn *t = b.control ? conn_at(b.control - 1) : 0;
 
 		if (t)
 			__sync_fetch_and_add(&t->n_control, -1);
-		return result;
 	}
+	if (result != BORN)
+		return result;
 	n = counters_of(p, b.dest);
 	if (n && b.dest != NO_DEST)
 		n->conns++;
