@@ -103,13 +103,13 @@ enum conn_flag {
 enum conn_life { LIFE_FREE, LIFE_LIVE, LIFE_DYING };
 
 /*
- * A flow that has been given a dest. 192 bytes: an established packet touches the first two cache lines only.
+ * A flow that has been given a dest. 192 bytes: an established packet touches one cache line, or two where it is rewritten.
  * NAT and FullNAT are one thing here: a packet that matches `in` leaves as the reverse of `out`, and the other way
  * round; for NAT the client's address is simply the same on both sides.
  */
 struct conn {
+	/* line 0: all that DR and TUN touch */
 	struct flow in;         /* client -> service */
-	struct flow out;        /* dest -> client (FullNAT: dest -> local address) */
 	__u32 dest;             /* index into dests */
 	__u16 flags;
 	__u8 state;
@@ -117,8 +117,10 @@ struct conn {
 	__u32 expires;
 	__u32 timeout;
 	__u32 in_pkts;
-	struct hop hop;         /* towards the client */
 	__u32 control;          /* the template's slot + 1, 0: none */
+	/* line 1: what rewriting needs */
+	struct flow out;        /* dest -> client (FullNAT: dest -> local address) */
+	struct hop hop;         /* towards the client */
 	__u32 n_control;        /* conns that name this one as their control */
 	/* cold */
 	__u32 life;             /* enum conn_life */
@@ -130,9 +132,8 @@ struct conn {
 	__u32 created;
 	__u32 serial;           /* counts the lives of this slot */
 	__u32 old_state;
-	__u32 drop_chain;       /* deleted on purpose: an unneeded template goes along (spec 4.8) */
 	__u32 pe;               /* persistence engine data: index + 1 */
-	__u32 spare[5];
+	__u32 spare[6];
 };
 
 /*

@@ -84,7 +84,7 @@ __noinline int end_conn(__u32 slot, __u32 now, __u32 on_purpose)
 /* --- FullNAT's side of the director ------------------------------------------------------------------------------- */
 
 struct local_search {
-	struct flow flow;       /* dest -> local address, as its packets will come */
+	struct conn *conn;      /* its flow `out` is dest -> local address, as the dest's packets will come */
 	__u32 base, count, turn;
 	__u32 now;
 	__u32 picked;           /* laddr + 1 */
@@ -106,12 +106,13 @@ static long try_local(__u32 i, struct local_search *l)
 {
 	__u32 at = member_at(l->base + (l->turn + i) % l->count);
 	struct laddr *la = laddr_at(at);
+	struct flow *out = &l->conn->out;
 
 	if (!la)
 		return 1;
-	l->flow.dst = la->addr;
-	l->flow.dport = bpf_htons(FULLNAT_PORT_MIN + __sync_fetch_and_add(&la->next, 1) % FULLNAT_PORTS);
-	if (is_flow_taken(&l->flow, l->now)) {
+	out->dst = la->addr;
+	out->dport = bpf_htons(FULLNAT_PORT_MIN + __sync_fetch_and_add(&la->next, 1) % FULLNAT_PORTS);
+	if (is_flow_taken(out, l->now)) {
 		__sync_fetch_and_add(&la->conflicts, 1);
 		return 0;
 	}
@@ -122,7 +123,7 @@ static long try_local(__u32 i, struct local_search *l)
 /* Give c->out a director address and port that are free towards this dest (spec 10.1). */
 static __always_inline bool pick_local(const struct service *s, struct conn *c, __u32 now)
 {
-	struct local_search l = { .flow = c->out, .base = s->laddrs, .count = s->laddr_count, .now = now };
+	struct local_search l = { .conn = c, .base = s->laddrs, .count = s->laddr_count, .now = now };
 	__u32 id = s->id;
 	struct service_state *state = bpf_map_lookup_elem(&service_states, &id);
 	struct laddr *la;
@@ -135,8 +136,6 @@ static __always_inline bool pick_local(const struct service *s, struct conn *c, 
 	if (!la)
 		return false;
 	__sync_fetch_and_add(&la->conns, 1);
-	c->out.dst = l.flow.dst;
-	c->out.dport = l.flow.dport;
 	c->laddr = l.picked;
 	return true;
 }
@@ -192,7 +191,6 @@ static __always_inline void fill_conn(struct conn *c, const struct service *s, c
 	c->created = b->now;
 	c->serial++;
 	c->old_state = 0;
-	c->drop_chain = 0;
 	c->pe = 0;
 }
 

@@ -19,6 +19,9 @@ static __always_inline __u64 change(__u32 old, __u32 new)
 	return (__u64)(__u32)~old + new;
 }
 
+/* change(x, x) */
+#define NO_CHANGE 0xffffffffull
+
 /* RFC 1624: the new checksum without reading the payload. */
 static __always_inline __u16 update_checksum(__u16 check, __u64 changes)
 {

@@ -120,10 +120,13 @@ static __always_inline bool same_flow(const struct flow *a, const struct flow *b
 /* What has to be added to a checksum over an address that becomes another one. */
 static __always_inline __u64 addr_change(const struct addr *old, const struct addr *new, int family)
 {
-	__u64 sum = change(old->w[0], new->w[0]);
+	__u64 sum = 0;
 
-	if (family == 6)
-		sum += change(old->w[1], new->w[1]) + change(old->w[2], new->w[2]) + change(old->w[3], new->w[3]);
+#pragma clang loop unroll(full)
+	for (int i = 0; i < (family == 6 ? 4 : 1); i++) {
+		sum += change(old->w[i], new->w[i]);
+		opaque(sum); /* or clang keeps all the words on the stack, to add them later */
+	}
 	return sum;
 }
 

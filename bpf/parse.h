@@ -12,14 +12,15 @@
 static __always_inline bool is_for_host(struct packet *p, const struct ethhdr *eth)
 {
 	const struct device *i = bpf_map_lookup_elem(&interfaces, &p->ifindex);
+	const __u16 *to = (const void *)eth, *own; /* not through eth: it is packed, and would be read by bytes */
 
 	if (eth->h_dest[0] & 1)
 		return false;
 	if (!i || !(i->flags & DEVICE_KNOWN))
 		return true;
 	p->redirect = i->flags & DEVICE_REDIRECT;
-	return *(const __u32 *)eth->h_dest == *(const __u32 *)i->mac &&
-	       *(const __u16 *)(eth->h_dest + 4) == *(const __u16 *)(i->mac + 4);
+	own = (const void *)i->mac;
+	return to[0] == own[0] && to[1] == own[1] && to[2] == own[2];
 }
 
 #define SUM_MAX 9216 /* a jumbo frame */

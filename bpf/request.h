@@ -21,7 +21,9 @@ static __always_inline enum verdict forward_nat(HOOK_CONTEXT *ctx, struct packet
 
 static __always_inline enum verdict forward_tunnel(HOOK_CONTEXT *ctx, struct packet *p, struct dest *d)
 {
-	if (!push_tunnel(ctx, p, d))
+	bool pushed = is_plain_ipip(p, d) ? push_plain_ipip(ctx, p, d) : push_tunnel(ctx, p, d);
+
+	if (!pushed)
 		return leave(p, EXIT_NO_ROOM, V_DROP);
 	return send_to(ctx, p, &d->hop, d->family, EXIT_TUNNEL);
 }

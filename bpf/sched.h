@@ -20,7 +20,7 @@ struct rr_walk {
 	__u32 picked;
 };
 
-static long rr_step(__u32 i, struct rr_walk *w)
+static __always_inline long rr_try(__u32 i, struct rr_walk *w)
 {
 	__u32 position = w->start + i;
 	__u32 index = member_at(w->list + (position < w->count ? position : position - w->count));
@@ -30,6 +30,11 @@ static long rr_step(__u32 i, struct rr_walk *w)
 		return 0;
 	w->picked = index;
 	return 1;
+}
+
+static long rr_step(__u32 i, struct rr_walk *w)
+{
+	return rr_try(i, w);
 }
 
 /* The place after the dest that a cursor names; the first one after the list's head. */
@@ -46,7 +51,8 @@ static __noinline __u32 try_rr(const struct service *s, struct service_state *st
 	__u64 before = READ_ONCE(state->cursor);
 	struct rr_walk w = { .list = s->list, .count = s->count, .start = rr_start(s, before), .picked = MISS };
 
-	bpf_loop(s->count, rr_step, &w, 0);
+	if (!rr_try(0, &w)) /* mostly the first one will do, and the loop costs 30 ns */
+		bpf_loop(s->count, rr_step, &w, 0);
 	if (w.picked == MISS)
 		return MISS;
 	return __sync_val_compare_and_swap(&state->cursor, before, (__u64)w.picked + 1) == before ? w.picked : RETRY;
