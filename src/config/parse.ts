@@ -200,7 +200,9 @@ class Parser implements Reading {
     }
     this.line = line;
     const next = this.lines[this.at];
-    if (next?.kind === "close" && isList) this.warn(line.words[0], `'${line.words[0]!.text}' has no block`);
+    // keepalived takes the brace that follows for the list's own; harmless only when nothing comes after.
+    if (next?.kind === "close" && isList && this.at === this.lines.length - 1)
+      this.warn(line.words[0], `'${line.words[0]!.text}' has no block`);
     else if (next !== undefined) this.error(line.words[0], `'${line.words[0]!.text}' needs a block, a '{' is missing`);
     return false;
   }
