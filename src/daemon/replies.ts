@@ -1,12 +1,15 @@
 import { z } from "zod";
 import type { Conn, Dest, DirectorInfo, LocalAddress, Refusal, Service, SyncDaemon, Timeouts } from "../director/director.ts";
 import type { Explanation, ServiceRates, Status } from "../director/status.ts";
+import type { Mac } from "../net/mac.ts";
 import { destSpec, endpoint, serviceKey, syncDaemon } from "./schema.ts";
 
 /** What the control socket answers. These describe (openapi.json); nothing is checked against them on its way out. */
 
 const count = z.int().min(0);
 const text = z.string();
+const ip = endpoint.shape.addr;
+const mac = z.string() as unknown as z.ZodType<Mac, Mac>;
 const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
 
 const counters = z.object({ conns: count, inPackets: count, outPackets: count, inBytes: count, outBytes: count });
@@ -82,11 +85,33 @@ export const serviceRates = service.pick({ key: true, rates: true }).extend({
   dests: list(dest.pick({ addr: true, port: true, weight: true, activeConns: true, inactiveConns: true, rates: true })),
 });
 
+const hop = z.object({ interface: text, via: ip, sourceMac: mac, destinationMac: mac, mtu: count });
+const tunnel = z.object({ type: z.enum(["ipip", "gue", "gre"]), source: ip, destination: ip, port: count });
+
 export const explanation = z.object({
   lines: list(text),
   verdict: text.exactOptional(),
+  mark: z.object({ rule: count, mark: count }).exactOptional(),
+  conn: conn.exactOptional(),
   service: serviceKey.exactOptional(),
+  template: z.object({ dest: endpoint, expiresIn: count, isValid: z.boolean() }).exactOptional(),
+  scheduler: z
+    .object({
+      name: text,
+      state: text,
+      pick: endpoint.exactOptional(),
+      dests: list(endpoint.extend({ why: text, cost: z.number().exactOptional() })),
+    })
+    .exactOptional(),
   dest: endpoint.exactOptional(),
+  leaves: z
+    .object({
+      source: endpoint.exactOptional(),
+      destination: endpoint,
+      tunnel: tunnel.exactOptional(),
+      hop: hop.exactOptional(),
+    })
+    .exactOptional(),
 });
 
 export const failure = z.object({

@@ -1,4 +1,6 @@
-import type { Dest, Endpoint, Protocol, Service, ServiceKey } from "./director.ts";
+import type { Ip } from "../net/ip.ts";
+import type { Mac } from "../net/mac.ts";
+import type { Conn, Dest, Endpoint, Protocol, Service, ServiceKey, TunnelType } from "./director.ts";
 
 /** What a data path can tell about itself beyond its tables: for `lvsctl status`, `lvsctl explain` and the API. */
 
@@ -36,9 +38,43 @@ export interface ExplainQuery {
 /** What would become of it. `lines` is for people, in the order things happen; the rest is for programs. */
 export interface Explanation {
   readonly lines: readonly string[];
+  /** The reason under which it would be counted; "schedule" where the pick cannot be foreseen. */
   readonly verdict?: string;
+  /** The mark rule that fits, counted from 1. */
+  readonly mark?: { readonly rule: number; readonly mark: number };
+  readonly conn?: Conn;
   readonly service?: ServiceKey;
+  /** The client's persistence template; `isValid`: new conns follow it. */
+  readonly template?: { readonly dest: Endpoint; readonly expiresIn: number; readonly isValid: boolean };
+  /** What the scheduler would do, whether it is asked or not (a template may go before). */
+  readonly scheduler?: Schedule;
   readonly dest?: Endpoint;
+  readonly leaves?: Leaving;
+}
+
+export interface Schedule {
+  readonly name: string;
+  /** What the pick goes by. */
+  readonly state: string;
+  readonly pick?: Endpoint;
+  /** Newest first; the least cost is picked where there is one. */
+  readonly dests: readonly { readonly addr: Ip; readonly port: number; readonly why: string; readonly cost?: number }[];
+}
+
+/** The packet as it goes on. */
+export interface Leaving {
+  /** FullNAT: absent where the local address is still to be chosen. */
+  readonly source?: Endpoint;
+  readonly destination: Endpoint;
+  readonly tunnel?: { readonly type: TunnelType; readonly source: Ip; readonly destination: Ip; readonly port: number };
+  /** Absent where it goes to the local stack, or no way is known. */
+  readonly hop?: {
+    readonly interface: string;
+    readonly via: Ip;
+    readonly sourceMac: Mac;
+    readonly destinationMac: Mac;
+    readonly mtu: number;
+  };
 }
 
 /** What `GET /v1/status` answers. */

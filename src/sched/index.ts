@@ -9,7 +9,7 @@ import { wrr } from "./wrr.ts";
 
 export { dhTable, shTable } from "./hashed.ts";
 export { MH_SIZE, mhTable } from "./mh.ts";
-export type { Candidate, Circumstances, Flow, Scheduler, SchedulerKind, Setting } from "./scheduler.ts";
+export type { Candidate, Circumstances, Flow, Scheduler, SchedulerKind, Setting, Turn } from "./scheduler.ts";
 export { type WrrWeights, wrrLevel, wrrWeights } from "./wrr.ts";
 
 /** Every scheduler by its name (spec chapter 3). */

@@ -3,8 +3,8 @@ import { isUsable, type SchedulerKind } from "./scheduler.ts";
 /** Round robin (spec 3.1): the turn goes from the dest that had it last to the next usable one. */
 export const rr: SchedulerKind = {
   name: "rr",
-  create() {
-    let last: number | undefined; // dest id; undefined: the head of the list
+  create(_list, { turn }) {
+    let last = turn?.last; // dest id; undefined: the head of the list
     return {
       pick(list) {
         const from = list.findIndex((dest) => dest.id === last);

@@ -43,10 +43,20 @@ export interface Setting {
   readonly now: number;
   /** lblc_expiration or lblcr_expiration, in seconds; read at each clean-up. */
   readonly expirationSeconds?: () => number;
+  /** rr and wrr go on from here; absent: a round begins. */
+  readonly turn?: Turn;
 }
 
 /** Dests newest first: the order every scheduler walks (spec chapter 3). */
 export type DestList = readonly Candidate[];
+
+/** Where a round stands that was begun elsewhere. */
+export interface Turn {
+  /** Id of the dest that had it last; undefined: the head of the list. */
+  readonly last: number | undefined;
+  /** wrr's; 0 for rr. */
+  readonly level: number;
+}
 
 /** The scheduler of one service, with its state. The list it is given is always the list as of now. */
 export interface Scheduler {

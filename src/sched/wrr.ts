@@ -25,10 +25,10 @@ export function wrrLevel(level: number, { di, mw }: WrrWeights): number {
  */
 export const wrr: SchedulerKind = {
   name: "wrr",
-  create(list) {
+  create(list, setting) {
     let weights = wrrWeights(weightsOf(list));
-    let level = weights.mw;
-    let turn: number | undefined; // dest id; undefined: the head of the list
+    let level = setting.turn?.level ?? weights.mw;
+    let turn = setting.turn?.last; // dest id; undefined: the head of the list
 
     function changed(list: DestList): void {
       turn = undefined;

@@ -100,7 +100,8 @@ function readTrash(path: DataPath): Snapshot["trash"] {
   return trash;
 }
 
-function readDest(path: DataPath, id: number): { spec: DestSpec; lastWeight: number } {
+/** A dest as the data path knows it, in a service or in the trash. */
+export function readDest(path: DataPath, id: number): { spec: DestSpec; lastWeight: number } {
   const { view, bytes } = path.memory.dests;
   const at = path.memory.dests.at(id);
   const connFlags = u16(view, at + abi.dest.connFlags);

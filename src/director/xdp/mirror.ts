@@ -50,7 +50,7 @@ export class Mirror {
   readonly #resolve: (address: Ip) => Hop;
   readonly #members: Ranges;
   readonly #locals: Ids;
-  readonly #natDests: NatDests;
+  readonly natDests: NatDests;
   readonly #laddrRecords = new Map<number, ReadonlyMap<Ip, number>>();
   #retiredLocals: number[] = [];
   readonly #published = new Map<number, Published>();
@@ -64,14 +64,14 @@ export class Mirror {
     this.#resolve = resolve;
     this.#members = new Ranges(memberPlaces(path.sizes.maxDests));
     this.#locals = new Ids(LADDR_RECORDS - 1, path.adopted ? usedLocals(path) : []);
-    this.#natDests = new NatDests(path.natDests);
+    this.natDests = new NatDests(path.natDests);
   }
 
   apply(changes: readonly Change[]): void {
     this.#members.settle();
     const touched = new Map<number, ServiceRecord>();
     for (const change of changes) {
-      this.#natDests.follow(change);
+      this.natDests.follow(change);
       const service = this.#follow(change);
       if (service !== undefined) touched.set(service.id, service);
       if (change.kind === "service-deleted") touched.delete(change.service.id);
@@ -81,7 +81,7 @@ export class Mirror {
 
   /** What was there before this daemon: lists are written anew, dests and scheduler states stay as they are. */
   adopt(services: readonly ServiceRecord[], locals: (serviceId: number) => ReadonlyMap<Ip, number>): void {
-    this.#natDests.rebuild(services);
+    this.natDests.rebuild(services);
     for (const service of services) {
       this.#shadows.set(
         service.id,

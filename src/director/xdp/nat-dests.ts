@@ -1,6 +1,7 @@
 import { Fault } from "../../fault.ts";
+import type { Family } from "../../net/ip.ts";
 import type { BpfMap } from "../../platform/bpf-map.ts";
-import { type DestKey, type DestSpec, familyOfService, type ServiceKey } from "../director.ts";
+import { type DestKey, type DestSpec, familyOfService, type Protocol, type ServiceKey } from "../director.ts";
 import type { Change, ServiceRecord } from "../records.ts";
 import * as abi from "./abi.gen.ts";
 import { protocolNumber } from "./keys.ts";
@@ -27,6 +28,11 @@ export class NatDests {
     else if (change.kind === "dest-deleted") this.#set(change.service, change.dest, undefined);
   }
 
+  has(protocol: Protocol, place: DestKey, family: Family): boolean {
+    this.#writeKey(family, place, protocolNumber[protocol]);
+    return this.#map.lookup(this.#key, this.#value);
+  }
+
   /** The map becomes what the services say, whatever an earlier lvsd left in it. */
   rebuild(services: Iterable<ServiceRecord>): void {
     while (this.#map.nextKey(undefined, this.#key)) this.#map.delete(this.#key);
@@ -41,16 +47,16 @@ export class NatDests {
     if (isNat) this.#counted.add(id);
     else this.#counted.delete(id);
     for (const protocol of protocolsOf(service.spec.key)) {
-      this.#writeKey(service.spec.key, place, protocol);
+      this.#writeKey(familyOfService(service.spec.key), place, protocol);
       this.#count(isNat ? 1 : -1);
     }
   }
 
-  #writeKey(key: ServiceKey, { addr, port }: DestKey, protocol: number): void {
+  #writeKey(family: Family, { addr, port }: DestKey, protocol: number): void {
     setAddr(this.#key, abi.serviceKey.addr, addr);
     setPort(viewOf(this.#key), abi.serviceKey.port, port);
     this.#key[abi.serviceKey.protocol] = protocol;
-    this.#key[abi.serviceKey.family] = familyOfService(key) === "ipv6" ? 6 : 4;
+    this.#key[abi.serviceKey.family] = family === "ipv6" ? 6 : 4;
   }
 
   #count(by: 1 | -1): void {

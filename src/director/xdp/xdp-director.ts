@@ -19,6 +19,7 @@ import { Attachments } from "./attach.ts";
 import { readConns } from "./conn-reader.ts";
 import { Counting, liveConns } from "./counting.ts";
 import { explainFlow } from "./explain.ts";
+import { connsBySlot, destOfConn, type ExplainFacts, serviceFacts } from "./explain-facts.ts";
 import type { Hop } from "./hops.ts";
 import { type DataPath, loadDataPath } from "./loader.ts";
 import { MarkTable } from "./mark-table.ts";
@@ -62,6 +63,7 @@ export class XdpCore implements XdpDirector {
   readonly #mirror: Mirror;
   readonly #marks: MarkTable;
   readonly #availablePages: AvailablePages;
+  #interfaceNames: ReadonlyMap<number, string> = new Map();
   /** ms of tick's clock. */
   #defendAt = 0;
   #isOpen = true;
@@ -155,7 +157,25 @@ export class XdpCore implements XdpDirector {
   }
 
   explain(query: ExplainQuery): Explanation {
-    return explainFlow(query, { services: this.services(), conns: this.conns(), hop: (address) => this.#hops.resolve(address) });
+    return explainFlow(query, this.#facts());
+  }
+
+  #facts(): ExplainFacts {
+    const { path } = this;
+    return {
+      ...{ marks: this.#marks.rules, settings: this.#table.settings() },
+      dropRate: u32(path.memory.settings.view, abi.settings.dropRate),
+      service: (key) => {
+        const record = this.#table.service(key);
+        return record && serviceFacts(path, record, this.#service(record));
+      },
+      hasFtpService: () => u32(path.memory.settings.view, abi.settings.ftpServices) > 0,
+      conns: () => connsBySlot(path),
+      destOf: (slot) => destOfConn(path, slot),
+      hop: (address) => this.#hops.resolve(address),
+      interfaceName: (ifindex) => this.#interfaceNames.get(ifindex) ?? `interface ${ifindex}`,
+      isNatDest: (protocol, place, family) => this.#mirror.natDests.has(protocol, place, family),
+    };
   }
 
   /** Jiffies of the data path's clock, low 32 bits. */
@@ -199,6 +219,7 @@ export class XdpCore implements XdpDirector {
       setU16(view, at + abi.device.flags, abi.deviceFlag.known | (kind === "veth" ? abi.deviceFlag.redirect : 0));
     }
     this.#marks.followInterfaces(ifindexes);
+    this.#interfaceNames = new Map([...ifindexes].map(([name, ifindex]) => [ifindex, name]));
   }
 
   /** @param all the namespace's interfaces */
