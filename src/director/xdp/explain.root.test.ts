@@ -176,7 +176,8 @@ describe("persistence is told", () => {
     expect(first.lines).toContain("template  none of 10.1.0.0:0: the pick is kept for 300 s");
     plane.wait(60_000);
     const second = compare(queryOf("10.1.0.3:1000", "10.1.0.100:80"));
-    expect(second.template).toEqual({ dest: first.dest, expiresIn: 240, isValid: true });
+    expect(second.template).toMatchObject({ dest: first.dest, isValid: true });
+    expect([239, 240]).toContain(second.template?.expiresIn); // a jiffy may have passed
     expect(second.scheduler).toBeUndefined();
     compare(queryOf("10.1.0.4:1000", "10.1.0.100:80"));
   });
@@ -233,7 +234,7 @@ describe("conns are told", () => {
     compare(query);
     const told = compare(query);
     expect(told.lines.slice(1, 4)).toEqual([
-      "conn      yes: SYN_RECV, nat to 10.2.0.11:8080, expires in 60 s",
+      expect.stringMatching(/^conn {6}yes: SYN_RECV, nat to 10\.2\.0\.11:8080, expires in (60|59) s$/), // a jiffy may have passed
       "leaves    10.1.0.2:1000 -> 10.2.0.11:8080, one hop older",
       "next hop  10.2.0.11 (02:02:00:00:00:0b) by s0, MTU 1500",
     ]);
