@@ -1,10 +1,7 @@
 /**
- * What one of model and XDP data path does not do yet: the generator keeps away from it. Each line that goes makes the fuzzer
+ * What the XDP data path does not do as the model does: the generator keeps away from it. Each line that goes makes the fuzzer
  * look at more.
  */
-
-/** A datagram without a checksum is given one by NAT. The model does not. */
-export const sumsDatagrams: boolean = false;
 
 /**
  * Two conns of one client port to two services that share a real server: its answers belong to the newer one, and when that

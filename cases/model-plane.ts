@@ -6,9 +6,6 @@ import { macBytes } from "../src/net/mac.ts";
 import { CLIENT_SIDE, ifindexOf, macOf, ownMac, SERVER_SIDE, type Side, wayTo } from "./network.ts";
 import type { Plane, Seen } from "./plane.ts";
 
-/** The data path's word for an ICMP error that is dropped for its checksum; the model says bad-checksum. */
-const ICMP_CHECKSUM = "icmp-checksum";
-
 /** The model in the network of the cases. */
 export class ModelPlane implements Plane {
   readonly name = "model";
@@ -36,8 +33,7 @@ export class ModelPlane implements Plane {
   send(frame: Uint8Array, by: Side): Seen {
     const outcome = this.#model.receive(frame, { ifindex: ifindexOf(by), now: this.#now });
     const isDropped = outcome.verdict === "drop";
-    const reason = isDropped && outcome.reason === "bad-checksum" ? ICMP_CHECKSUM : outcome.reason;
-    return { verdict: outcome.verdict, reason, frame: isDropped ? undefined : (outcome.frame ?? frame) };
+    return { verdict: outcome.verdict, reason: outcome.reason, frame: isDropped ? undefined : (outcome.frame ?? frame) };
   }
 
   wait(ms: number): void {

@@ -15,6 +15,8 @@ export class DestState implements Candidate {
   totalConns = 0;
   /** Templates. */
   persistConns = 0;
+  /** Of the path to it, as an ICMP error about a tunnel told (bytes). */
+  learnedMtu = Number.POSITIVE_INFINITY;
   readonly tally = new Tally();
   /** In which it is, or was last. */
   service: ServiceState;
@@ -75,5 +77,6 @@ export class DestState implements Candidate {
     this.edit(spec);
     this.lastWeight = spec.weight;
     this.available = true;
+    this.learnedMtu = Number.POSITIVE_INFINITY;
   }
 }

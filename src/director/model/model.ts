@@ -103,7 +103,17 @@ export class Model implements Director {
   /** What becomes of a frame. The frame itself is not changed. */
   receive(frame: Uint8Array, { ifindex, now, mark = 0 }: Arrival): Outcome {
     if (now !== this.#plane.now) this.tick(now);
-    const outcome = run(this.#plane, new Packet(frame, ifindex, mark));
+    return this.#counted(run(this.#plane, new Packet(frame, ifindex, mark)));
+  }
+
+  /** What becomes of a frame of the director's own, on its way out; undefined: it is not looked at. */
+  send(frame: Uint8Array, { ifindex, now, mark = 0 }: Arrival): Outcome | undefined {
+    if (now !== this.#plane.now) this.tick(now);
+    const outcome = answerLocally(this.#plane, new Packet(frame, ifindex, mark));
+    return outcome && this.#counted(outcome);
+  }
+
+  #counted(outcome: Outcome): Outcome {
     this.#exits.set(outcome.reason, (this.#exits.get(outcome.reason) ?? 0) + 1);
     return outcome;
   }
@@ -154,9 +164,10 @@ export class Model implements Director {
     if (tally !== undefined) this.#estimators.remove(tally);
   }
 
-  /** Conns whose dest was deleted (expire_nodest_conn, spec 2.5). */
+  /** Conns whose dest was deleted, and then the templates that are without children (expire_nodest_conn, spec 2.5). */
   #endOrphans(): void {
-    for (const conn of [...this.#plane.conns.values()]) if (!conn.hasDest) this.#plane.conns.remove(conn);
+    for (let round = 0; round < 2; round++)
+      for (const conn of [...this.#plane.conns.values()]) if (!conn.hasDest) this.#plane.conns.remove(conn);
   }
 
   #zero(record: ServiceRecord | undefined): void {

@@ -4,7 +4,7 @@ export const reasons = [
   ...(["not-ip", "malformed", "bad-checksum", "protocol", "no-service", "not-scheduled", "fragment-unknown", "icmp"] as const),
   ...(["not-host", "reply-slow", "no-dest", "no-dest-quiet", "table-full", "no-local-address", "dest-gone"] as const),
   ...(["hop-unresolved", "unreachable", "ttl", "too-big", "too-big-quiet", "no-room", "truncated", "drop-packet"] as const),
-  ...(["nat-icmp-send", "bug"] as const),
+  ...(["nat-icmp-send", "icmp-checksum", "icmp-swallowed", "local-reply", "bug"] as const),
 ] as const;
 
 export type Reason = (typeof reasons)[number];

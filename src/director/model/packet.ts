@@ -1,5 +1,5 @@
 import type { Family } from "../../net/ip.ts";
-import { change16, crc32c, updated } from "../../wire/checksum.ts";
+import { change16, checksumOf, crc32c, sumOf, updated } from "../../wire/checksum.ts";
 import { ETH_HEADER, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from "../../wire/eth.ts";
 import { Ipv4View, PROTOCOL } from "../../wire/ipv4.ts";
 import { IPV6_HEADER, Ipv6View, upperOf } from "../../wire/ipv6.ts";
@@ -9,6 +9,7 @@ import { UDP_HEADER } from "../../wire/udp.ts";
 import { type Flow, flowOf } from "./flow.ts";
 
 const IP = ETH_HEADER; // offset of the IP header in a frame
+const ISAKMP = 500; // port of key exchange
 
 /** One packet on its way through the pipeline: its frame, and where things stand in it. The frame that came is not changed. */
 export class Packet {
@@ -32,6 +33,8 @@ export class Packet {
   /** By which interface it came. */
   ifindex: number;
   mark: number;
+  /** May it open a conn? */
+  isOpening = true;
   #isOwn = false;
 
   constructor(frame: Uint8Array, ifindex: number, mark: number) {
@@ -90,6 +93,15 @@ export class Packet {
     this.destinationPort = this.view.getUint16(this.l4 + 2);
     if (this.protocol === PROTOCOL.tcp) this.tcpFlags = this.view.getUint8(this.l4 + 13);
     return undefined;
+  }
+
+  /** AH and ESP have no ports: they follow the conn of their key exchange, and never open one (spec 4.2, 5.3). */
+  followKeyExchange(): void {
+    this.protocol = PROTOCOL.udp;
+    this.sourcePort = ISAKMP;
+    this.destinationPort = ISAKMP;
+    this.fragment = "later"; // nothing of a transport header is here
+    this.isOpening = false;
   }
 
   /** Where the IP packet ends; padding may follow. */
@@ -156,7 +168,8 @@ export class Packet {
     const hasNewPorts = this.sourcePort !== to.sourcePort || this.destinationPort !== to.destinationPort;
     this.view.setUint16(this.l4, to.sourcePort);
     this.view.setUint16(this.l4 + 2, to.destinationPort);
-    if (this.protocol !== PROTOCOL.sctp) this.updateTransportChecksum(addresses + ports);
+    if (this.#isDatagramWithoutChecksum) this.#computeUdpChecksum(to);
+    else if (this.protocol !== PROTOCOL.sctp) this.updateTransportChecksum(addresses + ports);
     else if (hasNewPorts && this.fragment === "whole") this.#computeSctpChecksum();
   }
 
@@ -175,6 +188,18 @@ export class Packet {
 
   #updateIpChecksum(changes: number): void {
     this.view.setUint16(IP + 10, updated(this.view.getUint16(IP + 10), changes));
+  }
+
+  get #isDatagramWithoutChecksum(): boolean {
+    return this.protocol === PROTOCOL.udp && this.family === "ipv4" && this.view.getUint16(this.l4 + 6) === 0;
+  }
+
+  /** The kernel gives it one (spec 5.5). A fragment's cannot be known. */
+  #computeUdpChecksum({ addresses }: Flow): void {
+    if (this.fragment !== "whole") return;
+    const length = this.end - this.l4;
+    const pseudo = sumOf(new DataView(addresses.buffer, addresses.byteOffset), 0, addresses.length) + PROTOCOL.udp + length;
+    this.view.setUint16(this.l4 + 6, checksumOf(pseudo + sumOf(this.view, this.l4, length)) || 0xffff);
   }
 
   /** UDP: a checksum of 0 means none and stays so; a computed 0 is sent as ffff (RFC 768). */

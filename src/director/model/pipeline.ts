@@ -25,10 +25,19 @@ export function run(plane: Plane, packet: Packet): Outcome {
   const problem = packet.parseIp();
   if (problem !== undefined) return pass(problem);
   if (packet.protocol === (packet.family === "ipv4" ? PROTOCOL.icmp : PROTOCOL.icmpv6)) return related(plane, packet);
+  if (packet.protocol === PROTOCOL.esp || packet.protocol === PROTOCOL.ah) {
+    packet.followKeyExchange();
+    return forConn(plane, packet);
+  }
   if (packet.protocol !== PROTOCOL.tcp && packet.protocol !== PROTOCOL.udp && packet.protocol !== PROTOCOL.sctp)
     return pass("protocol");
   if (packet.fragment !== "later" && packet.parseTransport() !== undefined) return drop("truncated");
   if (!followFragment(plane, packet)) return pass("fragment-unknown");
+  return forConn(plane, packet);
+}
+
+/** Of a conn or not: its flow is known. */
+function forConn(plane: Plane, packet: Packet): Outcome {
   const key = packet.key;
   const answered = plane.conns.findOut(key);
   return answered === undefined ? request(plane, packet, plane.conns.findIn(key)) : reply(plane, packet, answered);
@@ -65,6 +74,7 @@ function request(plane: Plane, packet: Packet, known: Conn | undefined): Outcome
     conn = undefined;
   }
   if (conn !== undefined) return accept(plane, packet, conn);
+  if (!packet.isOpening) return pass("not-scheduled");
   if (isStray(plane, packet)) return refuseStray(plane, packet);
   const opened = open(plane, packet);
   return opened instanceof Conn ? accept(plane, packet, opened) : opened;

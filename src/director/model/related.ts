@@ -83,8 +83,8 @@ function openForError(plane: Plane, packet: Packet, asked: Flow): Conn | Outcome
 
 /** From the dest's side, about a request: on to the client. */
 function errorToClient(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Outcome {
+  if (!hasRightChecksum(packet)) return drop("icmp-checksum");
   if (packet.ttl <= 1) return pass("ttl");
-  if (!hasRightChecksum(packet)) return drop("bad-checksum");
   countOut(plane, packet, conn);
   translate(packet, quote, conn.in, conn.toClient.addresses);
   return sendToClient(plane, packet, conn.in, "icmp-related");
@@ -94,7 +94,7 @@ function errorToClient(plane: Plane, packet: Packet, quote: Quote, conn: Conn): 
 function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Outcome {
   const { dest } = conn;
   if (dest === undefined) return pass("icmp");
-  if (conn.out !== undefined && !hasRightChecksum(packet)) return drop("bad-checksum");
+  if (conn.out !== undefined && !hasRightChecksum(packet)) return drop("icmp-checksum");
   countIn(plane, packet, conn);
   conn.inPackets++;
   const hop = plane.world.hop(dest.addr);

@@ -123,6 +123,7 @@ function newConn(
   template: Conn | undefined,
 ): Conn | Outcome {
   if (dest === undefined) return drop("bug");
+  if (template) plane.conns.restart(template, template.timeout, plane.now); // also when no conn comes of it
   const isOnePacket = service.spec.onePacket && flow.protocol === PROTOCOL.udp;
   if (!isOnePacket && plane.conns.size >= plane.conns.capacity) return drop("table-full");
   const { spec } = dest;
@@ -136,7 +137,6 @@ function newConn(
   if (conn.method === "fullnat" && !takeLocal(plane, service, conn)) return drop("no-local-address");
   if (isOnePacket) plane.conns.enter(conn);
   else plane.conns.add(conn, plane.now);
-  if (template) plane.conns.restart(template, template.timeout, plane.now);
   dest.tally.conns++;
   service.tally.conns++;
   plane.total.conns++;
