@@ -31,8 +31,15 @@ export interface Message {
   readonly controls: readonly Control[];
 }
 
-/** A reader of one descriptor into one buffer. `receive` answers undefined when there is nothing to read. */
-export function messageReader(fd: number, into: Uint8Array): { receive(): Message | undefined } {
+export interface MessageReader {
+  /** undefined: there is nothing to read. */
+  receive(): Message | undefined;
+  /** Memory that the kernel writes to by its address: it must live as long as the reader. */
+  readonly kept: readonly Uint8Array[];
+}
+
+/** A reader of one descriptor into one buffer. */
+export function messageReader(fd: number, into: Uint8Array): MessageReader {
   const control = struct(CONTROL_BYTES);
   const address = new Uint8Array(ADDRESS_BYTES);
   const vector = struct(16);
@@ -45,6 +52,7 @@ export function messageReader(fd: number, into: Uint8Array): { receive(): Messag
   view.setBigUint64(24, 1n, true);
   view.setBigUint64(32, BigInt(addressOf(control.bytes)), true);
   return {
+    kept: [into, address, control.bytes, vector.bytes],
     receive() {
       for (;;) {
         view.setUint32(8, ADDRESS_BYTES, true);

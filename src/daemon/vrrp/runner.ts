@@ -38,7 +38,7 @@ export interface Surroundings extends SocketMaker {
 /** Between two looks at what others have done to our addresses. */
 const RECONCILE_GAP = 50; // ms
 /** Names of timers that are not of an instance: those have no spaces. */
-const [START, RECONCILE, ANNOUNCE] = [" start", " reconcile", " announce"];
+const [START, EVALUATE, RECONCILE, ANNOUNCE] = [" start", " evaluate", " reconcile", " announce"];
 
 export class VrrpRunner {
   readonly units = new Map<string, Unit>();
@@ -49,6 +49,8 @@ export class VrrpRunner {
   readonly #groupWords = new Map<string, string>();
   #config: VrrpConfig;
   #isStarted = false;
+  /** The kernel has told of changes that have not been looked at. */
+  #isStale = false;
   #lastReconcile = Number.NEGATIVE_INFINITY;
 
   constructor(config: VrrpConfig, out: Surroundings) {
@@ -91,6 +93,7 @@ export class VrrpRunner {
     const unit = this.units.get(key);
     if (unit !== undefined) this.#feed(unit, { type: "clock" });
     else if (key === START) this.#begin();
+    else if (key === EVALUATE) this.evaluate();
     else if (key === RECONCILE) this.#restore();
   }
 
@@ -100,17 +103,21 @@ export class VrrpRunner {
     wakeAt(this.#timers.next());
   }
 
-  /** The kernel says that links, addresses, routes or rules have changed. */
+  /** The kernel says that links, addresses, routes or rules have changed. A burst of changes is looked at once. */
   networkChanged(): void {
-    if (!this.#isStarted) return;
+    if (!this.#isStarted || this.#isStale) return;
+    this.#isStale = true;
+    const now = this.#out.now();
+    this.#timers.set(EVALUATE, now);
     if ([...this.units.values()].some((u) => u.isHolding))
-      this.#timers.set(RECONCILE, Math.max(this.#out.now(), this.#lastReconcile + RECONCILE_GAP));
-    this.evaluate();
+      this.#timers.set(RECONCILE, Math.max(now, this.#lastReconcile + RECONCILE_GAP));
+    this.#arm();
   }
 
   /** Looks at links, addresses and trackers, and tells the machines what follows. */
   evaluate(): void {
     if (!this.#isStarted) return;
+    this.#isStale = false;
     const held = this.#out.network.held([]);
     for (const unit of this.units.values()) this.#evaluate(unit, held);
     this.#arm();

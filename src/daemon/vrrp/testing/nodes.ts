@@ -27,6 +27,8 @@ export interface Node {
   signal(signal: NodeJS.Signals): void;
   /** Ours only. */
   status(): Promise<readonly InstanceStatus[]>;
+  /** Ours only: the time (performance.now()) at which an instance says that it is in a state, from now on. */
+  entered(word: string, name?: string): Promise<number>;
   /** Ours only: another file, and SIGHUP. */
   reload(conf: string): void;
 }
@@ -138,6 +140,7 @@ function startOurs(program: string, folder: string, place: string, conf: string)
   return {
     ...node,
     status: () => askStatus(socket),
+    entered: (word, name = "VI_1") => hearEvent(socket, word, name),
     reload(text) {
       write(text);
       child.kill("SIGHUP");
@@ -153,13 +156,13 @@ function startKeepalived(folder: string, place: string, conf: string): Running {
   const no = (): never => {
     throw new Error("only of ours");
   };
-  return { ...running("keepalived", place, child), status: no, reload: no };
+  return { ...running("keepalived", place, child), status: no, entered: no, reload: no };
 }
 
 const inside = (place: string, program: string, args: readonly string[], folder: string): ChildProcess =>
   spawn("nsenter", [`--net=/run/netns/${place}`, program, ...args], { env: { ...process.env, TMPDIR: folder } });
 
-function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, "status" | "reload"> {
+function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, "status" | "entered" | "reload"> {
   let text = "";
   const add = (part: Buffer): void => {
     text += String(part);
@@ -194,6 +197,25 @@ function askStatus(path: string): Promise<readonly InstanceStatus[]> {
       socket.destroy();
       const report = JSON.parse(text.slice(0, end)) as Report;
       done(report.type === "status" ? report.instances : []);
+    });
+  });
+}
+
+/** @throws when it has not come within half a minute */
+function hearEvent(path: string, word: string, name: string): Promise<number> {
+  return new Promise((done, fail) => {
+    const socket = connect(path);
+    const timer = setTimeout(() => socket.destroy(new Error(`${name} did not become ${word}`)), 30_000);
+    let text = "";
+    socket.on("error", fail).on("close", () => clearTimeout(timer));
+    socket.on("data", (part) => {
+      const now = performance.now();
+      const lines = (text + String(part)).split("\n");
+      text = lines.pop()!;
+      const isIt = (r: Report): boolean => r.type === "event" && r.event.name === name && r.event.word === word;
+      if (!lines.some((line) => isIt(JSON.parse(line) as Report))) return;
+      socket.destroy();
+      done(now);
     });
   });
 }
