@@ -20,6 +20,7 @@ import { readConns } from "./conn-reader.ts";
 import { Counting, liveConns } from "./counting.ts";
 import { explainFlow } from "./explain.ts";
 import { connsBySlot, destOfConn, type ExplainFacts, serviceFacts } from "./explain-facts.ts";
+import { isHost } from "./hop-host.ts";
 import type { Hop } from "./hops.ts";
 import { type DataPath, loadDataPath } from "./loader.ts";
 import { MarkTable } from "./mark-table.ts";
@@ -73,7 +74,13 @@ export class XdpCore implements XdpDirector {
     this.#availablePages = availablePages;
     this.#attachments = attachments;
     this.#hops = hops;
-    this.#table = new Table({ maxServices: path.sizes.maxServices, maxDests: path.sizes.maxDests, refuse: refusal });
+    const { maxServices, maxDests } = path.sizes;
+    this.#table = new Table({
+      maxServices,
+      maxDests,
+      refuse: refusal,
+      isUnicast: (address) => isHost(address, hops.resolve(address)),
+    });
     this.#counting = new Counting(path);
     this.#mirror = new Mirror(path, this.#counting, (address) => hops.resolve(address));
     this.#marks = new MarkTable(path, path.adopted ? this.#adopt() : []);
