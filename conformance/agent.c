@@ -314,6 +314,7 @@ static pid_t start(char **argv, int in, int out)
 	pid_t pid = vfork();
 
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing that we started outlives us, whatever ends us */
 		if (in >= 0)
 			dup2(in, 0);
 		if (out >= 0) {

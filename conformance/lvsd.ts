@@ -14,6 +14,7 @@ import { ipBatch } from "./topology.ts";
  */
 const SIDE_BY_SIDE = 3; // cases at a time: mostly they wait
 const START_MS = 15_000;
+const STEP_MS = 3_000; // a command or a run of picks, on a machine that has much else to do
 
 const bin = (name: string): string => join(ROOT, "bin", name);
 
@@ -35,7 +36,10 @@ export function lvsdDialect(hook: Hook): Dialect {
         : line("X", 10_000, bin("lvsctl"), "set", name, value),
     readSetting: () => line("X", 10_000, bin("lvsctl"), "settings", "--json"),
     // lvsd sees packets before any firewall, so marks are rules of its own
-    mark: (mark, port) => [line("X", 10_000, bin("lvsctl"), "mark", "add", String(mark), "--dport", String(port))],
+    mark: (mark, port) =>
+      [[], ["-6"]].map((family) =>
+        line("X", 10_000, bin("lvsctl"), "mark", "add", ...family, "--set", String(mark), "--dport", String(port)),
+      ),
   };
 }
 
@@ -87,7 +91,7 @@ export class LvsdSide implements Side {
     this.running.add(child);
     let said = "";
     child.stderr.on("data", (d: Buffer) => (said = (said + d.toString()).slice(-4000)));
-    const tooLong = setTimeout(() => child.kill("SIGKILL"), 60_000 + c.waits);
+    const tooLong = setTimeout(() => child.kill("SIGKILL"), 60_000 + c.steps.length * STEP_MS + c.waits);
     await new Promise<void>((resolve) => child.once("close", () => resolve()));
     clearTimeout(tooLong);
     this.running.delete(child);
