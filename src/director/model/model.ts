@@ -24,6 +24,7 @@ import { type Conn, Conns } from "./conns.ts";
 import { EntryDropper } from "./defence.ts";
 import { destinationOf, sourceOf } from "./flow.ts";
 import { knobsOf } from "./knobs.ts";
+import { answerLocally } from "./local.ts";
 import { type Outcome, type Reason, reasons } from "./outcome.ts";
 import { Packet } from "./packet.ts";
 import { run } from "./pipeline.ts";

@@ -108,7 +108,7 @@ function errorToDest(plane: Plane, packet: Packet, quote: Quote, conn: Conn): Ou
 }
 
 /** What is about to be translated must be what was sent. */
-function hasRightChecksum(packet: Packet): boolean {
+export function hasRightChecksum(packet: Packet): boolean {
   const length = packet.end - packet.l4;
   const { addresses } = packet.flow();
   const sum = sumOf(packet.view, packet.l4, length);

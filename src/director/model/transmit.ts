@@ -23,7 +23,9 @@ export function forward(plane: Plane, packet: Packet, conn: Conn): Outcome {
   if (hop.state === "unreachable") return refuse(plane, packet, "host-unreachable", "unreachable", "unreachable");
   if (hop.state === "unresolved") return drop("hop-unresolved");
   packet.decrementTtl();
-  const mtu = Math.min(hop.mtu, conn.dest?.learnedMtu ?? hop.mtu) - (conn.method === "tunnel" && conn.dest ? tunnelOverhead(conn.dest.spec) : 0);
+  const mtu =
+    Math.min(hop.mtu, conn.dest?.learnedMtu ?? hop.mtu) -
+    (conn.method === "tunnel" && conn.dest ? tunnelOverhead(conn.dest.spec) : 0);
   if (packet.length > mtu) return refuse(plane, packet, "too-big", "too-big", "too-big-quiet", mtu);
   return forwardVia(plane, packet, conn, hop);
 }
