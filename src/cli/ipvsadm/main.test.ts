@@ -136,17 +136,17 @@ test("what was saved restores to the same table", async () => {
   expect(await client.services()).toEqual(before);
 });
 
-test("11 000 lines are read in well under 300 ms", async () => {
+test("11 000 lines are read in well under 300 ms of processor time", async () => {
   const rules = Array.from({ length: 1000 }, (_, s) => {
     const service = `-t 10.0.${s >> 8}.${s & 255}:80`;
     const dests = Array.from({ length: 10 }, (_, d) => `-a ${service} -r 10.1.${s >> 8}.${d}:8080 -m -w ${d}\n`);
     return `-A ${service} -s wrr -p 300\n${dests.join("")}`;
   }).join("");
-  const started = performance.now();
+  const started = process.cpuUsage(); // not the clock: the machine may be busy
   const batch = await parseBatch(rules, noNames);
-  const took = performance.now() - started;
+  const { user, system } = process.cpuUsage(started);
   expect("operations" in batch && batch.operations.length).toBe(11_000);
-  expect(took).toBeLessThan(300);
+  expect((user + system) / 1000).toBeLessThan(300);
 });
 
 test("the help names every option and every command has its line", async () => {
