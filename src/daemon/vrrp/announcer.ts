@@ -19,6 +19,8 @@ export interface Announcement {
 }
 
 export interface Announcer {
+  /** Another pace from now on. */
+  setPace(pace: Pace): void;
   announce(announcement: Announcement): void;
   /** What waits for its turn is not sent any more. */
   drop(owner: string): void;
@@ -33,9 +35,10 @@ export interface Pace {
   readonly gna: Millis;
 }
 
-export function openAnnouncer(pace: Pace, log: (text: string) => void, namespace?: string): Announcer {
+export function openAnnouncer(first: Pace, log: (text: string) => void, namespace?: string): Announcer {
   const sockets = new Map<number, number>();
   const queues = new Map<string, { waiting: Announcement[]; next: Millis; gap: Millis }>();
+  let pace = first;
 
   const socketOf = (ifindex: number): number => {
     const known = sockets.get(ifindex);
@@ -59,6 +62,9 @@ export function openAnnouncer(pace: Pace, log: (text: string) => void, namespace
     }
   };
   return {
+    setPace(next) {
+      pace = next;
+    },
     announce(a) {
       const isIpv4 = familyOf(a.address) === "ipv4";
       const gap = isIpv4 ? pace.garp : pace.gna;
@@ -66,6 +72,7 @@ export function openAnnouncer(pace: Pace, log: (text: string) => void, namespace
       const key = `${a.link.ifindex} ${isIpv4}`;
       const queue = queues.get(key) ?? { waiting: [], next: 0, gap };
       queues.set(key, queue);
+      queue.gap = gap;
       queue.waiting.push(a);
     },
     drop(owner) {

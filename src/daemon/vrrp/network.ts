@@ -39,11 +39,13 @@ export const hasArp = (link: Link): boolean => (link.flags & IFF_NOARP) === 0 &&
 export interface Network {
   /** As of the last read. */
   links(): readonly Link[];
-  /** Asked of the kernel now. @param withRoutes also routes of the tables named, and rules */
+  /** Asked of the kernel now: addresses, routes of the tables named, and rules if they are watched. */
   held(tables: readonly number[]): Held;
   apply(change: Change): void;
-  /** What the kernel has told since is read now. */
+  /** Links are read again now. */
   refresh(): void;
+  /** From now on routes and rules are of interest too. */
+  watchRoutes(): void;
   changeLink: RtNetlink["changeLink"];
   /** For what this has no words for. */
   readonly client: NetlinkClient;
@@ -52,18 +54,16 @@ export interface Network {
 
 export interface NetworkOptions {
   readonly namespace?: string;
-  /** Routes and rules are of interest too. */
-  readonly routes: boolean;
   /** Something may have changed: links, addresses, routes or rules. */
   onChange(): void;
   log(text: string): void;
 }
 
-export function openNetwork({ namespace, routes, onChange, log }: NetworkOptions): Network {
+export function openNetwork({ namespace, onChange, log }: NetworkOptions): Network {
   const place = namespace === undefined ? {} : { namespace };
   const port = openNetlink({ protocol: NETLINK_ROUTE, ...place });
-  const groups = routes ? [...ADDRESS_GROUPS, ...ROUTE_GROUPS] : ADDRESS_GROUPS;
-  const ears = openNetlink({ protocol: NETLINK_ROUTE, groups, ...place });
+  const ears = openNetlink({ protocol: NETLINK_ROUTE, groups: ADDRESS_GROUPS, ...place });
+  let routes = false;
   const client = new NetlinkClient(port);
   const kernel = new RtNetlink(port);
   let links = kernel.links();
@@ -82,6 +82,10 @@ export function openNetwork({ namespace, routes, onChange, log }: NetworkOptions
   return {
     links: () => links,
     refresh,
+    watchRoutes() {
+      if (!routes) for (const group of ROUTE_GROUPS) ears.join(group);
+      routes = true;
+    },
     held: (tables) => ({
       addresses: kernel.addresses(),
       routes: tables.length === 0 ? [] : kernel.routes(tables),

@@ -15,7 +15,7 @@ import { isUp, type Network } from "./network.ts";
 import type { Listen } from "./ports.ts";
 import type { Trackers } from "./trackers.ts";
 import { destinations, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
-import { isFor, type SocketMaker, Wires } from "./wires.ts";
+import { isFor, isSameWire, type SocketMaker, Wires } from "./wires.ts";
 
 /** Runs instances: feeds their machines, and has done what these want. All that is outside comes in as Surroundings. */
 
@@ -65,8 +65,10 @@ export class VrrpRunner {
   /** Removes what an earlier run has left, then begins; after the start-up delay if there is one. */
   start(): void {
     const { startupDelay } = this.#config;
-    for (const unit of this.units.values()) this.#say(unit, "removing VIPs.", true);
-    this.#holder.reconcile([...this.units.values()]);
+    // An owner's address may well be the interface's own, without which it could not send.
+    const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255);
+    for (const unit of others) this.#say(unit, "removing VIPs.", true);
+    this.#holder.reconcile(others);
     if (startupDelay === 0) {
       this.#begin();
       return;
@@ -119,11 +121,13 @@ export class VrrpRunner {
     if (!this.#isStarted) return;
     this.#isStale = false;
     const held = this.#out.network.held([]);
-    for (const unit of this.units.values()) this.#evaluate(unit, held);
+    const units = [...this.units.values()];
+    for (const unit of units) this.#look(unit, held); // all before the first is told, for the sake of groups
+    for (const unit of units) this.#settle(unit);
     this.#arm();
   }
 
-  #evaluate(unit: Unit, held: Held): void {
+  #look(unit: Unit, held: Held): void {
     const { config } = unit;
     const { priority, faults, isPending } = outcome(config.priority, this.#tracked(unit));
     const own = [...this.#wires.check(unit, this.#out.network.links(), held.addresses), ...faults];
@@ -131,8 +135,11 @@ export class VrrpRunner {
     unit.faults = own;
     unit.isPending = isPending && own.length === 0;
     this.#setPriority(unit, priority);
+  }
+
+  #settle(unit: Unit): void {
     if (unit.group !== undefined) this.#sync(unit);
-    else if (own.length > 0) this.#feed(unit, { type: "down" });
+    else if (unit.faults.length > 0) this.#feed(unit, { type: "down" });
     else if (!unit.isPending) this.#feed(unit, { type: "up" });
   }
 
@@ -336,6 +343,7 @@ export class VrrpRunner {
     if (unit === undefined) return newUnit(instance);
     known.delete(identity(instance));
     this.#timers.set(unit.config.name, undefined);
+    if (!isSameWire(unit.config, instance)) this.#wires.close(unit);
     unit.config = instance;
     return unit;
   }

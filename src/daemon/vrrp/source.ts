@@ -19,7 +19,8 @@ export function sourceOf(c: Instance, link: Link | undefined, addresses: readonl
   if (c.source !== undefined) return usable.some((a) => a.address === c.source) ? c.source : undefined;
   if (link === undefined) return undefined;
   const virtual = new Set([...c.addresses, ...c.excluded].map((a) => a.ip));
-  const own = usable.filter((a) => a.ifindex === link.ifindex && !virtual.has(a.address));
+  const isOwner = c.priority === 255; // its addresses may be the interface's own
+  const own = usable.filter((a) => a.ifindex === link.ifindex && (isOwner || !virtual.has(a.address)));
   return (c.family === "ipv4" ? own : own.filter((a) => isLinkLocal(a.address)))[0]?.address;
 }
 

@@ -3,8 +3,8 @@ import { monotonicMs, openTimer } from "../../platform/timer.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
-import { openAnnouncer } from "./announcer.ts";
-import { openNetwork } from "./network.ts";
+import { openAnnouncer, type Pace } from "./announcer.ts";
+import { type Network, openNetwork } from "./network.ts";
 import { type Notifier, openNotifier } from "./notifier.ts";
 import { openReceiver, openSender } from "./ports.ts";
 import { VrrpRunner } from "./runner.ts";
@@ -33,15 +33,13 @@ export interface VrrpOptions {
 export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOptions): Vrrp {
   const say = (text: string): void => log(text, false);
   let notifier: Notifier = openNotifier(first, say);
-  const hasRoutes = first.instances.some((i) => i.routes.length + i.rules.length > 0);
   const network = openNetwork({
     ...(namespace === undefined ? {} : { namespace }),
-    routes: hasRoutes,
     onChange: () => runner.networkChanged(),
     log: say,
   });
-  addVmacs(first, network, say);
-  const announcer = openAnnouncer({ garp: first.garpInterval, gna: first.gnaInterval }, say, namespace);
+  prepare(first, network, say);
+  const announcer = openAnnouncer(paceOf(first), say, namespace);
   const trackerOut = { onChange: () => runner.evaluate(), log: say };
   const timer = openTimer(() => runner.wake());
   let trackers: Trackers = startTrackers(first, trackerOut);
@@ -75,7 +73,8 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
       before.close();
       notifier.close();
       notifier = openNotifier(next, say);
-      addVmacs(next, network, say);
+      prepare(next, network, say);
+      announcer.setPace(paceOf(next));
       runner.replace(next);
       config = next;
     },
@@ -94,6 +93,13 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
       network.close();
     },
   };
+}
+
+const paceOf = (config: VrrpConfig): Pace => ({ garp: config.garpInterval, gna: config.gnaInterval });
+
+function prepare(config: VrrpConfig, network: Network, log: (text: string) => void): void {
+  if (config.instances.some((i) => i.routes.length + i.rules.length > 0)) network.watchRoutes();
+  addVmacs(config, network, log);
 }
 
 function isRouter({ name }: Link): boolean {

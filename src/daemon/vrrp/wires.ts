@@ -97,3 +97,7 @@ export function isFor({ config, wire }: Unit, listen: Listen, heard: Heard): boo
   if (heard.from === wire.source) return false; // an echo of our own
   return config.peers.length === 0 || heard.to === wire.source || heard.to === config.group;
 }
+
+/** May the sockets of an instance stay when it is configured anew? */
+export const isSameWire = (a: Instance, b: Instance): boolean =>
+  a.ttl === b.ttl && a.version === b.version && a.vmac === b.vmac && a.vmacXmitBase === b.vmacXmitBase;
