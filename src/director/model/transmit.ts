@@ -23,11 +23,15 @@ export function forward(plane: Plane, packet: Packet, conn: Conn): Outcome {
   if (hop.state === "unreachable") return refuse(plane, packet, "host-unreachable", "unreachable", "unreachable");
   if (hop.state === "unresolved") return drop("hop-unresolved");
   packet.decrementTtl();
-  const mtu =
-    Math.min(hop.mtu, conn.dest?.learnedMtu ?? hop.mtu) -
-    (conn.method === "tunnel" && conn.dest ? tunnelOverhead(conn.dest.spec) : 0);
+  const mtu = roomTo(hop, conn);
   if (packet.length > mtu) return refuse(plane, packet, "too-big", "too-big", "too-big-quiet", mtu);
   return forwardVia(plane, packet, conn, hop);
+}
+
+/** Of the greatest packet that goes to the dest, bytes. */
+function roomTo({ mtu }: Resolved, { method, dest }: Conn): number {
+  if (dest === undefined) return mtu;
+  return Math.min(mtu, dest.learnedMtu) - (method === "tunnel" ? tunnelOverhead(dest.spec) : 0);
 }
 
 function forwardVia(plane: Plane, packet: Packet, conn: Conn, hop: Resolved): Outcome {
