@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hooks } from "./hooks.ts";
 import { type Lab, startLab } from "./lab.ts";
 import { ipvsadm, runScript, startLvsd } from "./lvsd.ts";
 import { type Machine, type Method, methods } from "./methods.ts";
@@ -54,13 +55,13 @@ const cases: [name: string, method: Method, script: string, dests: (active: numb
   ],
 ];
 
-for (const [name, method, script, expected] of cases) {
-  describe.skipIf(reason !== undefined)(`the old ${name} (${reason ?? "here"})`, () => {
+for (const [hook, [name, method, script, expected]] of hooks.flatMap((hook) => cases.map((row) => [hook, row] as const))) {
+  describe.skipIf(reason !== undefined)(`the old ${name} by ${hook.name} (${reason ?? "here"})`, () => {
     let lab: Lab<Machine>;
     beforeAll(async () => {
-      lab = await startLab(method.topology);
+      lab = await startLab(hook.prepare(method.topology));
       for (const server of ["rs1", "rs2"] as const) await startNginx(lab, lab.hosts[server], [`0.0.0.0:${method.port}`]);
-      await startLvsd(lab.hosts.director);
+      await startLvsd(lab.hosts.director, hook.lvsd);
     });
     afterAll(() => lab?.close());
 

@@ -1,4 +1,4 @@
-import { Fault } from "../../src/fault.ts";
+import { explain, Fault } from "../../src/fault.ts";
 import type { Colors } from "./colours.ts";
 
 /** Says what a step is at. On a terminal the line is rewritten; elsewhere only its end is printed. */
@@ -26,7 +26,7 @@ export class Progress {
 
   /**
    * @param work gives back what to say when it is done, beside its value
-   * @throws Fault named for the step, with what made it fail
+   * @throws Fault named for the step, with the whole chain of what made it fail
    */
   async step<T>(title: string, work: (say: Say) => Promise<readonly [value: T, done: string]>): Promise<T> {
     const { green, red, dim } = this.#colours;
@@ -44,7 +44,7 @@ export class Progress {
       return value;
     } catch (cause) {
       end(red("✗"), red("failed"));
-      throw new Fault(title, "EXIT", "the demo stops here", cause);
+      throw new Fault(title, "EXIT", explain(cause));
     }
   }
 }

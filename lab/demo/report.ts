@@ -3,29 +3,27 @@ import { lines } from "../until.ts";
 import type { Colors } from "./colours.ts";
 import type { BenchRow, Findings, MethodFinding, Survival } from "./findings.ts";
 
-/** What the demo found, as a page of at most 100 columns. */
+/** What the demo found, as a page of at most 80 columns. */
 export function report(found: Findings, colours: Colors): string {
   const { bold, dim } = colours;
   const section = (title: string, about: string, body: readonly string[]): string[] => [
     "",
-    `  ${bold(title)}${about === "" ? "" : `  ${dim(about)}`}`,
+    `${bold(title)}${about === "" ? "" : `  ${dim(about)}`}`,
     "",
-    ...body.map((line) => `    ${line}`),
+    ...body.map((line) => `  ${line}`.trimEnd()),
   ];
   return [
     "",
-    `  ${dim("━".repeat(RULE))}`,
+    dim("━".repeat(RULE)),
     ...section("The lab", `veth cables, lvsd on the ${found.hook} hook of the director`, picture(found.picture)),
     ...section("ipvsadm -Ln", "on the director", lines(found.listing).map(trimEnd)),
     ...section("ipvsadm -Ln --stats", "", lines(found.statistics).map(trimEnd)),
     ...section("Who answered", `${found.methods[0]?.answers.length} connections each, one after the other`, [
       ...found.methods.flatMap((method) => shares(method, colours)),
     ]),
-    ...section("How fast", "keep-alive requests by wrk on 32 connections; all machines share this one's processors", [
-      ...found.methods.map(speed),
-    ]),
-    ...section("The way back", `a download by each method; replies of DR and TUN bypass the director`, waysBack(found, colours)),
-    ...section("Inside TUN", "a SYN as tcpdump saw it arrive at the real server: a packet in a packet, protocol 4", [
+    ...section("How fast", "wrk, 32 keep-alive connections; all on this machine's processors", [...found.methods.map(speed)]),
+    ...section("The way back", "a download by each method; DR and TUN replies bypass the director", waysBack(found, colours)),
+    ...section("Inside TUN", "a SYN arriving at the real server, by tcpdump: protocol 4", [
       ...found.methods.flatMap((method) => captured(method.captured)),
     ]),
     ...section(
@@ -40,15 +38,16 @@ export function report(found: Findings, colours: Colors): string {
       [...survival(found.survival, colours)],
     ),
     "",
-    `  ${dim("━".repeat(RULE))}`,
-    `  ${dim(`${found.seconds.toFixed(0)} s; nothing of it is left on this machine. To look around yourself:`)} make lab`,
+    dim("━".repeat(RULE)),
+    `${dim(`${found.seconds.toFixed(0)} s; the lab is gone. To look around in one yourself:`)} make lab`,
     "",
   ].join("\n");
 }
 
-const RULE = 92; // columns
+const RULE = 78; // columns
 const NAME = 9;
-const BAR = 32;
+const BAR = 22;
+const LONG_BAR = 64;
 
 const trimEnd = (line: string): string => line.trimEnd();
 const megabytes = (bytes: number): string =>
@@ -75,7 +74,7 @@ function shares({ name, scheduler, servers, answers }: MethodFinding, { green, d
     const bar = green("█".repeat(full)) + dim("░".repeat(BAR - full));
     const label = i === 0 ? `${name.padEnd(NAME)}${scheduler.padEnd(9)}` : " ".repeat(NAME + 9);
     const order = i === 0 ? dim(`  ${answers.slice(0, 4).join(" ")} …`) : "";
-    return `${label}${server.padEnd(7)}${bar} ${String(count).padStart(3)}${order}`;
+    return `${label}${server.padEnd(6)}${bar} ${String(count).padStart(3)}${order}`;
   });
 }
 
@@ -105,6 +104,7 @@ const captured = (said: readonly string[]): string[] =>
       .replace(/^\d\d:\d\d:\d\d\.\d+ /, "")
       .replace(/, cksum 0x[0-9a-f]+ \([^)]*\)/, "")
       .replace(/tos 0x[0-9a-f]+, /g, "")
+      .replace(/, seq \d+/, "")
       .replace(/, options \[.*\]/, "")
       .replace(/, id \d+, offset 0/g, "");
     return " ".repeat(2 * depth) + told;
@@ -136,7 +136,7 @@ function bench(rows: readonly BenchRow[], dim: (text: string) => string): string
 
 function survival({ bytes, sha256, killed, back, end, adopted }: Survival, { red, green, dim }: Colors): string[] {
   const at = (seconds: number) => `${seconds.toFixed(1).padStart(3)} s  `;
-  const width = BAR * 2;
+  const width = LONG_BAR;
   const place = (n: number) => Math.round((width * n) / bytes);
   const [first, second] = [place(killed.received), place(back.received)];
   const bar = green("█".repeat(first)) + red("▒".repeat(second - first)) + green("█".repeat(Math.max(0, width - second)));
@@ -145,7 +145,8 @@ function survival({ bytes, sha256, killed, back, end, adopted }: Survival, { red
     dim(`${"lvsd".padEnd(first)}${"nobody".padEnd(second - first)}a new lvsd`),
     "",
     `${at(killed.at)}kill -9 of pid ${killed.pid}; ${megabytes(killed.received)} had arrived`,
-    `${at(back.at)}pid ${back.pid} has adopted ${adopted.join(" and ")} and the same table; ${megabytes(back.received - killed.received)} arrived meanwhile`,
+    `${at(back.at)}pid ${back.pid} has adopted ${adopted.join(" and ")}, with the same table;`,
+    `       ${megabytes(back.received - killed.received)} arrived meanwhile`,
     `${at(end)}all ${bytes.toLocaleString("en")} bytes, ${green("sha256 as on the server")}`,
     `       ${dim(sha256)}`,
   ];

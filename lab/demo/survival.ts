@@ -8,8 +8,8 @@ import { check, receivedBytes } from "./traffic.ts";
 
 /** kill -9 of lvsd in the middle of a download; after a while without it, a new one takes over. */
 
-const RATE = 80_000_000; // bytes per second, so that there is a middle
-const ALONE = 1500; // ms without lvsd
+const RATE = 60_000_000; // bytes per second, so that there is a middle
+const ALONE = 1000; // ms without lvsd
 
 export interface Scene {
   readonly client: Host;

@@ -16,7 +16,7 @@ export const demo = topology({
                      │ outside
                   10.1.0.1
                   router 10.3.0.1 ───remote───┬─── far1 10.3.0.31 ┐ TUN: VIP on lo
-        10.2.0.1 ────┘                        └─── far2 10.3.0.32 ┘ FullNAT: nothing special
+        10.2.0.1 ────┘                        └─── far2 10.3.0.32 ┘ FullNAT: unchanged
            │ front
            ├─── near1 10.2.0.21 ┐ DR: VIP on lo, silent
            ├─── near2 10.2.0.22 ┘
