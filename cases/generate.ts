@@ -8,8 +8,8 @@ import {
 } from "../src/director/director.ts";
 import { type Family, familyOf, type Ip, ip } from "../src/net/ip.ts";
 import { eth, Frame, type Ipv4Options, type Ipv6Options } from "../src/wire/build.ts";
-import { answersGoBack, ipv6Share, mixedShare, refusesLastHopErrors, walksQuotes } from "./gaps.ts";
-import { ownMac, type Side, wireMac } from "./network.ts";
+import { answersGoBack, ipv6Share, mixedShare, namesIpsec, refusesLastHopErrors, walksQuotes } from "./gaps.ts";
+import { MARK, MARKED, ownMac, type Side, wireMac } from "./network.ts";
 import type { Plane } from "./plane.ts";
 import type { Random } from "./random.ts";
 import type { Step } from "./script.ts";
@@ -40,6 +40,7 @@ const PORTS = [80, 80, 443, 21];
 const CLIENT_PORTS = [0, 1, 2, 3];
 const FTP_DATA = 20;
 const otherFamily = { ipv4: "ipv6", ipv6: "ipv4" } as const;
+const PROTOCOLS = ["tcp", "tcp", "tcp", "udp", "udp", "sctp"] as const;
 const SCHEDULERS = ["rr", "rr", "wrr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh"];
 const METHODS = ["nat", "nat", "route", "tunnel", "fullnat"] as const;
 const TUNNELS: readonly DestSpec["tunnel"][] = [
@@ -117,10 +118,11 @@ export class Generator {
     for (let dests = this.#random.below(6); dests > 0; dests--) yield* this.#newDest(key);
   }
 
-  #key(): ServiceKey & { readonly port: number } {
+  #key(): ServiceKey {
     const random = this.#random;
-    const { vips } = POOLS[this.#family()];
-    return { protocol: random.pick(["tcp", "tcp", "udp"] as const), addr: random.pick(vips), port: random.pick(PORTS) };
+    const family = this.#family();
+    if (random.chance(0.15)) return { fwmark: MARK, family };
+    return { protocol: random.pick(PROTOCOLS), addr: random.pick(POOLS[family].vips), port: random.pick(PORTS) };
   }
 
   #family(): Family {
@@ -307,11 +309,14 @@ export class Generator {
   #opening(): [Frame, Side] {
     const random = this.#random;
     const service = this.#anyService();
-    const key = service?.key.fwmark === undefined && service !== undefined && random.chance(0.9) ? service.key : this.#key();
-    const { protocol, addr, port } = key as ServiceKey & { protocol: "tcp" | "udp"; addr: Ip; port: number };
+    const key = service !== undefined && random.chance(0.9) ? service.key : this.#key();
+    const isMarked = key.fwmark !== undefined;
+    const addr = isMarked ? MARKED[key.family] : key.addr;
+    const protocol = isMarked ? random.pick(PROTOCOLS) : key.protocol;
+    const port = isMarked ? random.pick(PORTS) : key.port;
     const { clients } = POOLS[familyOf(addr)];
     const flags = random.chance(0.8) ? "S" : this.#flags();
-    const dport = random.chance(0.95) ? port : random.pick([20, 22, 5000]);
+    const dport = isMarked || random.chance(0.95) ? port : random.pick([20, 22, 5000]);
     const packet = this.#from("client", random.pick(clients), addr);
     return [this.#segment(packet, protocol, this.#clientPort(addr, dport), dport, flags), "client"];
   }
@@ -331,6 +336,7 @@ export class Generator {
     const random = this.#random;
     const payload = this.#payload();
     if (protocol === "udp") return packet.udp(from, to, { payload, ...(random.chance(0.1) ? { checksum: 0 } : {}) });
+    if (protocol === "sctp") return packet.sctp(from, to, { chunks: this.#chunks(flags === "S") });
     const seq = random.pick([0, 1, 1000, 0xffffffff]);
     const ack = random.pick([0, 1, 2, 1001, 0xffffffff]);
     const options = random.chance(0.2) ? random.bytes(4 * random.below(11)) : [];
@@ -341,6 +347,14 @@ export class Generator {
       options,
       ...(random.chance(0.01) && { checksum: random.below(65536) }),
     });
+  }
+
+  /** SCTP's: INIT opens. */
+  #chunks(isOpening: boolean): { readonly type: number; readonly body: Uint8Array }[] {
+    const random = this.#random;
+    const type = isOpening ? 1 : random.pick([0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 14, 192]);
+    const more = random.chance(0.3) ? [{ type: random.pick([0, 3, 6]), body: random.bytes(random.below(8)) }] : [];
+    return [{ type, body: random.bytes(random.below(20)) }, ...more];
   }
 
   #request({ client, virtual, protocol }: Conn): [Frame, Side] {
@@ -386,13 +400,16 @@ export class Generator {
     if (dice === 1) return Uint8Array.from([...bytes, ...random.bytes(random.below(40))]);
     const changed = bytes.slice();
     for (let n = 1 + random.below(3); n > 0; n--) changed[random.below(Math.min(changed.length, 60))] = random.below(256);
-    return changed;
+    return namesIpsec || !isIpsec(changed) ? changed : bytes;
   }
 }
 
 type Steps = globalThis.Generator<Step, void, undefined>;
 
 const apply = (operation: Operation): Step => ({ do: "apply", operation });
+
+/** IPv6 whose next header is ESP or AH. */
+const isIpsec = (frame: Uint8Array): boolean => frame[12] === 0x86 && (frame[20] === 50 || frame[20] === 51);
 
 function padded(bytes: Uint8Array): Uint8Array {
   const frame = new Uint8Array(60);

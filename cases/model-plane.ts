@@ -1,9 +1,9 @@
 import type { Conn, Operation } from "../src/director/director.ts";
 import { Model } from "../src/director/model/model.ts";
 import { type Hop, resolvedHop, type World } from "../src/director/model/world.ts";
-import type { Ip } from "../src/net/ip.ts";
+import { type Ip, ipBytes } from "../src/net/ip.ts";
 import { macBytes } from "../src/net/mac.ts";
-import { CLIENT_SIDE, ifindexOf, macOf, ownMac, SERVER_SIDE, type Side, wayTo } from "./network.ts";
+import { CLIENT_SIDE, ifindexOf, MARK, MARKED, macOf, ownMac, SERVER_SIDE, type Side, wayTo } from "./network.ts";
 import type { Plane, Seen } from "./plane.ts";
 
 /** The model in the network of the cases. */
@@ -31,7 +31,7 @@ export class ModelPlane implements Plane {
   }
 
   send(frame: Uint8Array, by: Side): Seen {
-    const outcome = this.#model.receive(frame, { ifindex: ifindexOf(by), now: this.#now });
+    const outcome = this.#model.receive(frame, { ifindex: ifindexOf(by), now: this.#now, mark: markOf(frame) });
     const isDropped = outcome.verdict === "drop";
     return { verdict: outcome.verdict, reason: outcome.reason, frame: isDropped ? undefined : (outcome.frame ?? frame) };
   }
@@ -58,6 +58,12 @@ export class ModelPlane implements Plane {
     return [];
   }
   close(): void {}
+}
+
+/** As markRules say. */
+function markOf(frame: Uint8Array): number {
+  const [at, marked] = frame[12] === 0x86 ? [38, ipBytes(MARKED.ipv6)] : [30, ipBytes(MARKED.ipv4)];
+  return marked.every((byte, i) => frame[at + i] === byte) ? MARK : 0;
 }
 
 const macs = new Map([

@@ -1,3 +1,4 @@
+import type { MarkRule } from "../src/director/marks.ts";
 import { familyOf, type Ip, ip } from "../src/net/ip.ts";
 import { type Mac, mac } from "../src/net/mac.ts";
 import { eth, type Frame, type Ipv4Options } from "../src/wire/build.ts";
@@ -33,6 +34,14 @@ const OWN = {
 /** Besides those, local addresses of FullNAT's. */
 const LOCALS = [ip("10.2.0.100"), ip("10.2.0.101"), ip("2001:db8:2::100"), ip("2001:db8:2::101")];
 export const OWN_ADDRESSES: readonly Ip[] = [...Object.values(OWN).flatMap(Object.values<Ip>), ...LOCALS];
+
+/** Packets to these addresses, whatever else they are, carry the mark. */
+export const MARK = 5;
+export const MARKED = { ipv4: ip("10.1.0.201"), ipv6: ip("2001:db8:1::201") };
+export const markRules: readonly MarkRule[] = [
+  { mark: MARK, family: "ipv4", destination: { addr: MARKED.ipv4, length: 32 } },
+  { mark: MARK, family: "ipv6", destination: { addr: MARKED.ipv6, length: 128 } },
+];
 
 export const MTU = 1500;
 export const SMALL_MTU = 1000;

@@ -65,7 +65,8 @@ export function operationText(operation: Operation): string {
 }
 
 function keyText(key: Operation extends infer O ? (O extends { key: infer K } ? NonNullable<K> : never) : never): string {
-  return key.fwmark === undefined ? `${key.protocol === "udp" ? "-u" : "-t"} ${endpointText(key)}` : `-f ${key.fwmark}`;
+  if (key.fwmark !== undefined) return `-f ${key.fwmark}${key.family === "ipv6" ? " -6" : ""}`;
+  return `${{ tcp: "-t", udp: "-u", sctp: "--sctp-service" }[key.protocol]} ${endpointText(key)}`;
 }
 
 function tunnelText({ type, port, checksum }: DestSpec["tunnel"]): string {

@@ -11,7 +11,7 @@ import type { Ip } from "../src/net/ip.ts";
 import { TestRun } from "../src/platform/test-run.ts";
 import { complaintsOf, TableView } from "./consistency.ts";
 import { enterNetwork } from "./namespace.ts";
-import { CLIENT_SIDE, ifindexOf, macOf, ownMac, SERVER_SIDE, type Side, wayTo } from "./network.ts";
+import { CLIENT_SIDE, ifindexOf, macOf, markRules, ownMac, SERVER_SIDE, type Side, wayTo } from "./network.ts";
 import type { Plane, Seen } from "./plane.ts";
 
 const FRAME_MAX = 3400;
@@ -60,6 +60,7 @@ export class XdpPlane implements Plane {
       { ifindex: CLIENT_SIDE, mac: ownMac("client") },
       { ifindex: SERVER_SIDE, mac: ownMac("server") },
     ]);
+    this.core.setMarks(markRules);
     this.#table = new TableView(this.path);
     this.#run = new TestRun(this.path.program("lvs_xdp"), { data: this.#data, dataOut: this.#dataOut, ctx: this.#ctx });
     this.#exits = new Float64Array(this.#words.length);
