@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Kind, type Node, openStage, owners, type Stage, until } from "./testing/nodes.ts";
+import { has, ip, type Kind, type Node, openStage, owners, type Stage, until } from "./testing/nodes.ts";
 
 /** Ours and Debian's keepalived 2.2.7 on one link, in both roles: who is master is the same in both minds after each step. */
 
@@ -112,4 +112,76 @@ describe.skipIf(!existsSync("/usr/sbin/keepalived"))("with keepalived", () => {
       });
     }
   }
+
+  const plain = (place: "a" | "b", priority: number, words: string): string =>
+    conf({ name: "", ...ipv4, words: () => words }, place, priority);
+
+  for (const kind of ["ours", "keepalived"] as const) {
+    test(`${kind} with the higher priority and nopreempt leaves the other in place`, async () => {
+      const low = stage.start(other(kind), stage.b, plain("b", 100, `${v3}\nnopreempt`));
+      await ownedBy(stage.b, VIP4);
+      const high = stage.start(kind, stage.a, plain("a", 150, `${v3}\nnopreempt`));
+      await delay(2000);
+      expect(owners(stage, VIP4)).toEqual([stage.b]);
+      await low.stop();
+      await ownedBy(stage.a, VIP4);
+      await refusedNothing([high]);
+    });
+
+    test(`${kind} does not take over from an equal that leads, though its address is higher`, async () => {
+      stage.start(other(kind), stage.a, plain("a", 100, v3));
+      await ownedBy(stage.a, VIP4);
+      stage.start(kind, stage.b, plain("b", 100, v3));
+      await delay(2000);
+      expect(owners(stage, VIP4)).toEqual([stage.a]);
+    });
+
+    test(`${kind} learns the interval of the other in version 3`, async () => {
+      stage.start(other(kind), stage.a, plain("a", 150, "version 3\n advert_int 0.2"));
+      const low = stage.start(kind, stage.b, plain("b", 100, "version 3\n advert_int 1"));
+      await ownedBy(stage.a, VIP4);
+      await until("it has learnt", () =>
+        low.log().includes("(VI_1) advertisement interval updated from 1000ms to 200ms by master"),
+      );
+    });
+
+    test(`${kind} takes over from one that crashed`, async () => {
+      const times: number[] = [];
+      stage.start(kind, stage.b, plain("b", 100, v3));
+      for (let n = 0; n < 3; n++) {
+        const high = stage.start(other(kind), stage.a, plain("a", 150, v3));
+        await ownedBy(stage.a, VIP4);
+        const crashed = performance.now();
+        await high.crash();
+        await until("it is taken over", () => has(stage.b, VIP4));
+        times.push(performance.now() - crashed);
+        ip("-n", stage.a, "address", "delete", `${VIP4}/32`, "dev", "eth0");
+      }
+      times.sort((x, y) => x - y);
+      console.info(`${kind} takes over after a crash, advert_int 0.2: ${times.map((t) => t.toFixed(0)).join(" ")} ms`);
+      // 3 x 0.2 s and a skew of 0.12 s, less the age of the last advert.
+      expect(times[1]).toBeGreaterThan(450);
+      expect(times[1]).toBeLessThan(1100);
+    });
+
+    test(`${kind} goes on leading after a pause in which the other took over`, async () => {
+      const low = stage.start(other(kind), stage.b, plain("b", 100, v3));
+      const high = stage.start(kind, stage.a, plain("a", 150, v3));
+      await ownedBy(stage.a, VIP4);
+      high.pause();
+      await until("the other takes over", () => has(stage.b, VIP4));
+      high.resume();
+      await ownedBy(stage.a, VIP4);
+      await refusedNothing([high, low]);
+    });
+  }
+
+  test("two that differ in their interval in version 2 both lead, and ours says why", async () => {
+    const ours = stage.start("ours", stage.a, plain("a", 150, "version 2\n advert_int 1"));
+    const theirs = stage.start("keepalived", stage.b, plain("b", 100, "version 2\n advert_int 2"));
+    await until("both lead", () => owners(stage, VIP4).length === 2);
+    await until("ours says so", () => ours.log().includes("split brain: 10.9.0.2 is master too"));
+    expect(ours.log()).toContain("(VI_1) advertisement interval mismatch with 10.9.0.2 mine=1 sec rcv'd=2 sec");
+    await until("theirs says so", () => theirs.log().includes("advertisement interval mismatch mine=2 sec rcv'd=1 sec"));
+  });
 });

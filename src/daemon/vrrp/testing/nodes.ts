@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
@@ -22,9 +22,13 @@ export interface Node {
   log(): string;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
-  /** SIGKILL: of keepalived the child too. */
+  /** SIGKILL. keepalived's child is then asked to stop by the kernel, and says so with priority 0. */
   kill(): Promise<void>;
-  signal(signal: NodeJS.Signals): void;
+  /** As a crash of all of it: nobody is told anything. */
+  crash(): Promise<void>;
+  /** Stops its clock, so to speak. */
+  pause(): void;
+  resume(): void;
   /** Ours only. */
   status(): Promise<readonly InstanceStatus[]>;
   /** Ours only: the time (performance.now()) at which an instance says that it is in a state, from now on. */
@@ -156,7 +160,16 @@ function startKeepalived(folder: string, place: string, conf: string): Running {
   const no = (): never => {
     throw new Error("only of ours");
   };
-  return { ...running("keepalived", place, child), status: no, entered: no, reload: no };
+  const node = running("keepalived", place, child);
+  const crash = async (): Promise<void> => {
+    child.kill("SIGSTOP"); // so that it does not start another child
+    process.kill(Number(readFileSync(`${base}-vrrp.pid`, "utf8")), "SIGKILL");
+    await node.kill();
+  };
+  const both = (signal: NodeJS.Signals): void => {
+    for (const pid of [child.pid!, Number(readFileSync(`${base}-vrrp.pid`, "utf8"))]) process.kill(pid, signal);
+  };
+  return { ...node, crash, pause: () => both("SIGSTOP"), resume: () => both("SIGCONT"), status: no, entered: no, reload: no };
 }
 
 const inside = (place: string, program: string, args: readonly string[], folder: string): ChildProcess =>
@@ -170,19 +183,19 @@ function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, 
   child.stderr!.on("data", add);
   child.stdout!.on("data", add);
   const ended = new Promise<void>((done) => child.on("close", () => done()));
+  const kill = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+    await ended;
+  };
   return {
-    ...{ kind, place, child },
+    ...{ kind, place, child, kill, crash: kill },
     log: () => text,
     async stop() {
       child.kill("SIGTERM");
       await ended;
     },
-    async kill() {
-      // Of keepalived the child that has the addresses ends in order when its parent is gone.
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-      await ended;
-    },
-    signal: (signal) => void child.kill(signal),
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
   };
 }
 
