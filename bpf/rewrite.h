@@ -74,7 +74,7 @@ static __always_inline bool rewrite_ports(HOOK_CONTEXT *ctx, const struct packet
 		return false;
 	*(__u32 *)l4 = new;
 	if (p->flow.protocol == IPPROTO_SCTP)
-		return old == new || p->fragment != WHOLE || fix_sctp(ctx, p); /* a fragment's cannot be known */
+		return old == new || fix_sctp(ctx, p);
 	if (p->flow.protocol == IPPROTO_UDP && l4->check == 0)
 		return p->flow.family == 6 || sum_udp(ctx, p, other);
 	return hook_fix_l4(ctx, l4_of(p) + l4_check_offset(p->flow.protocol), addresses, change(old, new),
