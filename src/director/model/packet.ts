@@ -170,7 +170,7 @@ export class Packet {
     this.view.setUint16(this.l4 + 2, to.destinationPort);
     if (this.#isDatagramWithoutChecksum) this.#computeUdpChecksum(to);
     else if (this.protocol !== PROTOCOL.sctp) this.updateTransportChecksum(addresses + ports);
-    else if (hasNewPorts) this.#computeSctpChecksum(); // of a fragment it comes out wrong, as the old one would be
+    else if (hasNewPorts && this.fragment === "whole") this.#computeSctpChecksum();
   }
 
   /** Source and destination; what the change adds to the sum of a checksum that covers them. */

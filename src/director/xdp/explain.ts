@@ -2,7 +2,7 @@ import { familyOf, type Ip, ipBytes, ipFromBytes, ipFromUint32, uint32FromIp } f
 import { type Conn, type Endpoint, endpointText, type Service, type ServiceKey, sameDest, serviceId } from "../director.ts";
 import { findMark, markRuleText, maskBytes } from "../marks.ts";
 import type { ExplainQuery, Explanation, Schedule } from "../status.ts";
-import type { DestFacts, ExplainFacts, ServiceFacts } from "./explain-facts.ts";
+import type { DestFacts, ExplainFacts, FoundConn, ServiceFacts } from "./explain-facts.ts";
 import { depart, line, wayText } from "./explain-leaving.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 
@@ -16,18 +16,16 @@ const FTP_DATA = 20;
 const UNPRIVILEGED = 1024;
 
 export function explainFlow(query: ExplainQuery, facts: ExplainFacts): Explanation {
+  const { protocol, client: source, virtual: destination } = query;
   const mark = explainMark(query, facts);
+  const start = join({ lines: [line("packet", `${protocol} ${flowText(query)}`)] }, mark);
+  const answer = facts.conn({ side: "out", kind: "packet", protocol, source, destination });
+  if (answer !== undefined && isTranslated(answer.conn)) return join(start, explainAnswer(answer.conn, facts));
   const service = findService(query, mark.mark?.mark ?? 0, facts);
-  const template = service && templateKey(query, service.service);
-  const found = search(query, template, facts);
-  const start = join({ lines: [line("packet", `${query.protocol} ${flowText(query)}`)] }, mark);
-  if (found.answer !== undefined) return join(start, explainAnswer(found.answer, facts));
-  if (found.conn !== undefined) {
-    const known = explainConn(query, found.conn, facts);
-    if (known.verdict !== undefined) return join(start, known);
-    return join(start, known, explainNew(query, service, found, facts));
-  }
-  return join(start, { lines: [line("conn", "none")] }, explainNew(query, service, found, facts));
+  const found = facts.conn({ side: "in", kind: "packet", protocol, source, destination });
+  if (found === undefined) return join(start, { lines: [line("conn", "none")] }, explainNew(query, service, facts));
+  const known = explainConn(query, found, facts);
+  return known.verdict !== undefined ? join(start, known) : join(start, known, explainNew(query, service, facts));
 }
 
 /** One after the other: lines follow each other, the rest is what each adds. */
@@ -55,37 +53,10 @@ function explainMark(query: ExplainQuery, { marks }: ExplainFacts): Explanation 
 
 // ---- conns
 
-type Found = Readonly<Record<"conn" | "answer" | "template", readonly [slot: number, conn: Conn] | undefined>>;
+/** Only the answers of translated conns pass us. */
+const isTranslated = ({ method }: Conn): boolean => method === "nat" || method === "fullnat";
 
-/** One walk over the table, which may be long. */
-function search(
-  query: ExplainQuery,
-  template: Pick<Conn, "protocol" | "client" | "virtual"> | undefined,
-  facts: ExplainFacts,
-): Found {
-  const found: { -readonly [Name in keyof Found]: Found[Name] } = { conn: undefined, answer: undefined, template: undefined };
-  for (const entry of facts.conns()) {
-    const [, conn] = entry;
-    if (conn.template) {
-      if (template !== undefined && isBetween(conn, template)) found.template = entry;
-    } else if (conn.protocol === query.protocol) {
-      if (isBetween(conn, query)) found.conn = entry;
-      else if (isAnswer(conn, query)) found.answer = entry;
-    }
-  }
-  return found;
-}
-
-const isBetween = (conn: Conn, { protocol, client, virtual }: Pick<Conn, "protocol" | "client" | "virtual">): boolean =>
-  conn.protocol === protocol && sameDest(conn.client, client) && sameDest(conn.virtual, virtual);
-
-/** Only translated conns are answered by way of us. */
-const isAnswer = (conn: Conn, { client, virtual }: ExplainQuery): boolean =>
-  (conn.method === "nat" || conn.method === "fullnat") &&
-  sameDest(conn.dest, client) &&
-  sameDest(conn.local ?? conn.client, virtual);
-
-function explainAnswer([, conn]: readonly [number, Conn], facts: ExplainFacts): Explanation {
+function explainAnswer(conn: Conn, facts: ExplainFacts): Explanation {
   const lines = [
     line("conn", `yes, as its dest's answer: ${connText(conn)}`),
     line("leaves", `${endpointText(conn.virtual)} -> ${endpointText(conn.client)}, one hop older`),
@@ -98,7 +69,7 @@ const connText = (conn: Conn): string =>
   `${conn.state}, ${conn.method} to ${endpointText(conn.dest)}, expires in ${conn.expiresIn} s`;
 
 /** Without a verdict: the conn ends, and the packet is one without conn. */
-function explainConn(query: ExplainQuery, [slot, conn]: readonly [number, Conn], facts: ExplainFacts): Explanation {
+function explainConn(query: ExplainQuery, { slot, conn }: FoundConn, facts: ExplainFacts): Explanation {
   const dest = facts.destOf(slot);
   const lines = [line("conn", `yes: ${connText(conn)}`)];
   if (dest?.isAvailable === false) return orphaned(lines, conn, facts);
@@ -147,7 +118,7 @@ const portOf = ({ key }: Service): number => (key.fwmark === undefined ? key.por
 const isFor = (query: ExplainQuery, { key }: Service): boolean => key.fwmark === undefined && key.port === query.virtual.port;
 
 /** A packet of no conn. */
-function explainNew(query: ExplainQuery, found: ServiceFacts | undefined, conns: Found, facts: ExplainFacts): Explanation {
+function explainNew(query: ExplainQuery, found: ServiceFacts | undefined, facts: ExplainFacts): Explanation {
   if (found === undefined) return withoutService(query, facts);
   const { service } = found;
   const about = [service.scheduler, `${service.dests.length} dests`, ...(service.persistSeconds > 0 ? ["persistent"] : [])];
@@ -155,7 +126,7 @@ function explainNew(query: ExplainQuery, found: ServiceFacts | undefined, conns:
   if (query.client.port === FTP_DATA)
     return join(start, { lines: [line("opens", "no conn: source port 20 belongs to FTP")], verdict: "not-scheduled" });
   const opens = { lines: [line("opens", openingText(query, facts)), ...defenceLines(facts)] };
-  return join(start, opens, service.persistSeconds > 0 ? persistent(query, found, conns, facts) : scheduled(query, found, facts));
+  return join(start, opens, service.persistSeconds > 0 ? persistent(query, found, facts) : scheduled(query, found, facts));
 }
 
 function withoutService(query: ExplainQuery, facts: ExplainFacts): Explanation {
@@ -180,14 +151,16 @@ const defenceLines = ({ dropRate }: ExplainFacts): string[] =>
 
 // ---- persistence
 
-/** The template that a packet would follow, as it stands in the table (spec 4.9). */
-function templateKey(query: ExplainQuery, service: Service): Pick<Conn, "protocol" | "client" | "virtual"> | undefined {
-  if (service.persistSeconds === 0) return undefined;
-  const client = { addr: masked(query.client.addr, service.netmask), port: 0 };
+/** The template that a packet would follow (spec 4.9). */
+function findTemplate(query: ExplainQuery, service: Service, facts: ExplainFacts): FoundConn | undefined {
+  const source = { addr: masked(query.client.addr, service.netmask), port: 0 };
   const { fwmark } = service.key;
-  if (fwmark !== undefined) return { protocol: "ip", client, virtual: { addr: markAddress(fwmark, client.addr), port: 0 } };
+  const kind = { side: "in", kind: "template" } as const;
+  if (fwmark !== undefined)
+    return facts.conn({ ...kind, protocol: "ip", source, destination: { addr: markAddress(fwmark, source.addr), port: 0 } });
   const isPortBound = isFor(query, service) && query.virtual.port !== FTP;
-  return { protocol: query.protocol, client, virtual: { addr: query.virtual.addr, port: isPortBound ? query.virtual.port : 0 } };
+  const destination = { addr: query.virtual.addr, port: isPortBound ? query.virtual.port : 0 };
+  return facts.conn({ ...kind, protocol: query.protocol, source, destination });
 }
 
 /** @param netmask IPv4: a mask as a number; IPv6: a prefix length */
@@ -204,14 +177,15 @@ function markAddress(mark: number, like: Ip): Ip {
   return ipFromBytes(bytes);
 }
 
-function persistent(query: ExplainQuery, found: ServiceFacts, { template }: Found, facts: ExplainFacts): Explanation {
+function persistent(query: ExplainQuery, found: ServiceFacts, facts: ExplainFacts): Explanation {
+  const template = findTemplate(query, found.service, facts);
   const network = endpointText({ addr: masked(query.client.addr, found.service.netmask), port: 0 });
   if (template === undefined) {
     const text = `none of ${network}: the pick is kept for ${found.service.persistSeconds} s`;
     return join({ lines: [line("template", text)] }, scheduled(query, found, facts));
   }
-  const [slot, { dest, expiresIn }] = template;
-  const standing = facts.destOf(slot);
+  const { dest, expiresIn } = template.conn;
+  const standing = facts.destOf(template.slot);
   const isDrained = standing?.spec.weight === 0;
   const isValid = standing?.isAvailable === true && !(isDrained && isOn(facts, "expire_quiescent_template"));
   const told: Explanation = {

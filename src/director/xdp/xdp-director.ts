@@ -19,7 +19,7 @@ import { Attachments } from "./attach.ts";
 import { readConns } from "./conn-reader.ts";
 import { Counting, liveConns } from "./counting.ts";
 import { explainFlow } from "./explain.ts";
-import { connsBySlot, destOfConn, type ExplainFacts, serviceFacts } from "./explain-facts.ts";
+import { destOfConn, type ExplainFacts, findConn, serviceFacts } from "./explain-facts.ts";
 import { isHost } from "./hop-host.ts";
 import type { Hop } from "./hops.ts";
 import { type DataPath, loadDataPath } from "./loader.ts";
@@ -177,7 +177,7 @@ export class XdpCore implements XdpDirector {
         return record && serviceFacts(path, record, this.#service(record));
       },
       hasFtpService: () => u32(path.memory.settings.view, abi.settings.ftpServices) > 0,
-      conns: () => connsBySlot(path),
+      conn: (flow) => findConn(path, flow),
       destOf: (slot) => destOfConn(path, slot),
       hop: (address) => this.#hops.resolve(address),
       interfaceName: (ifindex) => this.#interfaceNames.get(ifindex) ?? `interface ${ifindex}`,
