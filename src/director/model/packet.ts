@@ -170,7 +170,7 @@ export class Packet {
     this.view.setUint16(this.l4 + 2, to.destinationPort);
     if (this.#isDatagramWithoutChecksum) this.#computeUdpChecksum(to);
     else if (this.protocol !== PROTOCOL.sctp) this.updateTransportChecksum(addresses + ports);
-    else if (hasNewPorts && this.fragment === "whole") this.#computeSctpChecksum();
+    else if (hasNewPorts) this.#computeSctpChecksum(); // as in the data path; of a fragment it is wrong either way
   }
 
   /** Source and destination; what the change adds to the sum of a checksum that covers them. */

@@ -156,6 +156,13 @@ describe("an ICMP error about a tunnel of ours", () => {
   });
 });
 
+test("SCTP in fragments by NAT: what is there is summed", async () => {
+  await apply(`-A --sctp-service ${VIP}:80 -s rr\n-a --sctp-service ${VIP}:80 -r ${S}:8080 -m`);
+  const init = { chunks: [{ type: 1, body: new Uint8Array(16) }] };
+  expect(client(fromClient(C, VIP, { moreFragments: true }).sctp(4000, 80, init))).toBe("redirect nat");
+  expect(client(fromClient(C, VIP).sctp(4001, 80, init))).toBe("redirect nat");
+});
+
 test("port 20 is looked at after drop_packet", async () => {
   await apply(`-A -t ${VIP}:80 -s rr\n-a -t ${VIP}:80 -r ${S}:80 -m\ndrop_packet=3\nam_droprate=2`);
   const from20 = () => client(fromClient(C, VIP).tcp(20, 80, "S"));
