@@ -58,6 +58,8 @@ export interface Instance {
   readonly lowerPrioNoAdvert: boolean;
   readonly higherPrioSendAdvert: boolean;
   readonly lateBackup: number | undefined;
+  /** Packets to and from its addresses are let through; an owner's always are. */
+  readonly accept: boolean;
   /** An owner does not look at adverts. */
   readonly ownerIgnoresAdverts: boolean;
   /** The address list of a sender is looked at once. */

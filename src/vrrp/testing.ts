@@ -61,6 +61,7 @@ export const instance: Instance = {
   lowerPrioNoAdvert: false,
   higherPrioSendAdvert: false,
   lateBackup: undefined,
+  accept: true,
   ownerIgnoresAdverts: false,
   skipAddressCheck: false,
   trackPrimary: true,

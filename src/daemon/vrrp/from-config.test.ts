@@ -52,6 +52,8 @@ const cases: [name: string, words: string, before: string, expected: object][] =
       announce: { delay: 2000, repeat: 3, refresh: 0, refreshRepeat: 1, lowerDelay: 2000, lowerRepeat: 3 },
     },
   ],
+  ["no_accept refuses, but for an owner", `no_accept\n ${VIP}`, "", { accept: false }],
+  ["strict mode refuses too", VIP, "global_defs {\n vrrp_strict\n }", { accept: false }],
   ["strict mode is quiet about lower adverts", VIP, "global_defs {\n vrrp_strict\n }", { lowerPrioNoAdvert: true }],
   [
     "routes and rules as the kernel has them",

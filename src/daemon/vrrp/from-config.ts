@@ -79,6 +79,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     lowerPrioNoAdvert: i.lowerPrioNoAdvert ?? g?.vrrpLowerPrioNoAdvert ?? strict,
     higherPrioSendAdvert: i.higherPrioSendAdvert ?? g?.vrrpHigherPrioSendAdvert ?? false,
     lateBackup: i.timerExpiredBackup === undefined ? undefined : Number(i.timerExpiredBackup) || 254,
+    accept: isOwner || (strict ? i.accept && version === 3 : !i.noAccept),
     ownerIgnoresAdverts: i.ownerIgnoreAdverts ?? g?.vrrpOwnerIgnoreAdverts ?? strict,
     skipAddressCheck: i.skipCheckAdvAddr ?? g?.vrrpSkipCheckAdvAddr ?? false,
     trackPrimary: !i.dontTrackPrimary,

@@ -9,6 +9,7 @@ import { Timers } from "../../vrrp/timers.ts";
 import { outcome, type Tracked } from "../../vrrp/track.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import type { Announcer } from "./announcer.ts";
+import type { Firewall } from "./firewall.ts";
 import { groupWord, membersOf, ordersFor, orderText } from "./groups.ts";
 import { Holder } from "./holder.ts";
 import { isUp, type Network } from "./network.ts";
@@ -27,6 +28,7 @@ export interface Surroundings extends SocketMaker {
   readonly announcer: Announcer;
   /** Those of the configuration in force. */
   trackers(): Trackers;
+  readonly firewall: Firewall;
   /** Does the machine forward on this link? */
   isRouter(link: Link): boolean;
   /** A change, for scripts, FIFOs and whoever watches. */
@@ -231,10 +233,12 @@ export class VrrpRunner {
         this.#advertise(unit, effect.priority);
         break;
       case "take-addresses":
+        this.#refuse(unit);
         this.#holder.take(unit);
         break;
       case "release-addresses":
         this.#holder.release(unit);
+        this.#refuse();
         break;
       case "announce":
         this.#announce(unit, effect.repeat);
@@ -245,6 +249,12 @@ export class VrrpRunner {
       case "say":
         this.#say(unit, effect.text, effect.detail);
     }
+  }
+
+  /** @param next who is about to hold its addresses: there must be no moment in which they are let through */
+  #refuse(next?: Unit): void {
+    const units = [...this.units.values()].filter((u) => (u.isHolding || u === next) && !u.config.accept);
+    this.#out.firewall.refuse(units.flatMap((u) => [...u.config.addresses, ...u.config.excluded].map((a) => a.ip)));
   }
 
   #advertise(unit: Unit, priority: number): void {
@@ -329,6 +339,7 @@ export class VrrpRunner {
     this.units.clear();
     for (const unit of units) this.units.set(unit.config.name, unit);
     this.#assignGroups();
+    this.#refuse();
     const made = this.#holder.reconcile(units, old);
     this.evaluate();
     for (const unit of units) {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -299,6 +300,19 @@ test("a new master announces its address by gratuitous ARP, five times", async (
   } finally {
     closeFd(ear);
   }
+});
+
+test("with no_accept the address is held and announced but answers nobody, until the master stops", async () => {
+  const node = start("a", 150, { words: `${FAST}\n no_accept`, vips: `${VIP}/24` });
+  await ownedBy(stage.a);
+  const ping = (address: string): boolean =>
+    spawnSync("nsenter", [`--net=/run/netns/${stage.b}`, "ping", "-c1", "-W1", address]).status === 0;
+  expect([ping("10.9.0.1"), ping(VIP)]).toEqual([true, false]);
+  expect(ip("-n", stage.b, "neighbour", "show", VIP)).toContain("lladdr"); // ARP is answered
+  expect(node.log()).not.toContain("not in force");
+  await node.stop();
+  ip("-n", stage.a, "address", "add", `${VIP}/24`, "dev", "eth0");
+  expect(ping(VIP)).toBe(true);
 });
 
 test("with use_vmac the address stands on a macvlan with the virtual MAC, which is gone after a stop", async () => {

@@ -4,6 +4,7 @@ import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import { openAnnouncer, type Pace } from "./announcer.ts";
+import { openFirewall } from "./firewall.ts";
 import { type Network, openNetwork } from "./network.ts";
 import { type Notifier, openNotifier } from "./notifier.ts";
 import { openReceiver, openSender } from "./ports.ts";
@@ -40,12 +41,13 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
   });
   prepare(first, network, say);
   const announcer = openAnnouncer(paceOf(first), say, namespace);
+  const firewall = openFirewall(say, namespace);
   const trackerOut = { onChange: () => runner.evaluate(), log: say };
   const timer = openTimer(() => runner.wake());
   let trackers: Trackers = startTrackers(first, trackerOut);
   let config = first;
   const runner: VrrpRunner = new VrrpRunner(first, {
-    ...{ network, announcer, log, isRouter },
+    ...{ network, announcer, firewall, log, isRouter },
     now: monotonicMs,
     wakeAt: (at) => (at === undefined ? timer.stop() : timer.at(at)),
     trackers: () => trackers,
@@ -60,6 +62,7 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
     runner.close();
     trackers.close();
     announcer.close();
+    firewall.close();
     timer.close();
     notifier.close();
   };
