@@ -19,5 +19,5 @@ export const walksQuotes: boolean = false;
 /** An ICMP error from the client's side that may go no further is counted and dropped. Here it goes to the stack. */
 export const refusesLastHopErrors: boolean = false;
 
-/** ESP and AH that belong to no conn pass under the reason not-scheduled; the model knows neither and says protocol. */
-export const namesIpsec: boolean = false;
+/** A one-packet conn may be the one that overloads its dest. Here it never counts. */
+export const overloadsByOnePacket: boolean = false;

@@ -8,7 +8,7 @@ import {
 } from "../src/director/director.ts";
 import { type Family, familyOf, type Ip, ip } from "../src/net/ip.ts";
 import { eth, Frame, type Ipv4Options, type Ipv6Options } from "../src/wire/build.ts";
-import { answersGoBack, ipv6Share, mixedShare, namesIpsec, refusesLastHopErrors, walksQuotes } from "./gaps.ts";
+import { answersGoBack, ipv6Share, mixedShare, overloadsByOnePacket, refusesLastHopErrors, walksQuotes } from "./gaps.ts";
 import { MARK, MARKED, ownMac, type Side, wireMac } from "./network.ts";
 import type { Plane } from "./plane.ts";
 import type { Random } from "./random.ts";
@@ -143,7 +143,8 @@ export class Generator {
   /** Without translation the port stays, as in ipvsadm. */
   #dest(key: ServiceKey, addr: Ip, port: number): DestSpec {
     const random = this.#random;
-    const upper = random.chance(0.2) ? 1 + random.below(5) : 0;
+    const mayBeOnePacket = key.fwmark === undefined && key.protocol === "udp" && !overloadsByOnePacket;
+    const upper = !mayBeOnePacket && random.chance(0.2) ? 1 + random.below(5) : 0;
     const isServicePort = key.fwmark === undefined && key.port === port;
     const isMixed = familyOf(addr) !== familyOfService(key);
     const method = isMixed ? "tunnel" : random.pick(isServicePort ? METHODS : TRANSLATING);
@@ -400,16 +401,13 @@ export class Generator {
     if (dice === 1) return Uint8Array.from([...bytes, ...random.bytes(random.below(40))]);
     const changed = bytes.slice();
     for (let n = 1 + random.below(3); n > 0; n--) changed[random.below(Math.min(changed.length, 60))] = random.below(256);
-    return namesIpsec || !isIpsec(changed) ? changed : bytes;
+    return changed;
   }
 }
 
 type Steps = globalThis.Generator<Step, void, undefined>;
 
 const apply = (operation: Operation): Step => ({ do: "apply", operation });
-
-/** IPv6 whose next header is ESP or AH. */
-const isIpsec = (frame: Uint8Array): boolean => frame[12] === 0x86 && (frame[20] === 50 || frame[20] === 51);
 
 function padded(bytes: Uint8Array): Uint8Array {
   const frame = new Uint8Array(60);
