@@ -4,11 +4,20 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "scripts/**/*.test.ts"], exclude: ["src/**/*.root.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "scripts/**/*.test.ts", "conformance/**/*.test.ts"],
+          exclude: ["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
+        },
+      },
       {
         test: {
           name: "root",
-          include: ["src/**/*.root.test.ts", "cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
+          include: [
+            ...["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
+            ...["cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
+          ],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -441,6 +441,17 @@ static void end_children(void)
 
 /* ---- plans ---- */
 
+static long begun_ms, waited_ms;
+
+/* How much later than the plan asks for a step has ended: what counts down has come that much further. */
+static void end_step(void)
+{
+	if (begun_ms)
+		fprintf(answer, "l %ld\n", now_ms() - begun_ms - waited_ms);
+	else
+		begun_ms = now_ms();
+}
+
 static void obey(char **word, int count)
 {
 	switch (word[0][0]) {
@@ -466,8 +477,9 @@ static void obey(char **word, int count)
 	case 'R': read_file(word); break;
 	case 'S': send_frames(word); break;
 	case 'P': send_pick(word); break;
-	case 'M': sleep_ms(atol(word[1])); drain(note_frame, quiet_ms, 0); break;
+	case 'M': waited_ms += atol(word[1]); sleep_ms(atol(word[1])); drain(note_frame, quiet_ms, 0); break;
 	case '=':
+		end_step();
 		fprintf(answer, "= %s\n", word[1]);
 		fflush(answer); /* if all ends here, this is where it ended */
 		break;
@@ -497,6 +509,7 @@ static void carry_out(const char *plan, const char *result)
 		word[count] = NULL;
 		obey(word, count);
 	}
+	end_step();
 	end_children();
 	fputs("end\n", answer);
 	fclose(answer);

@@ -25,6 +25,8 @@ export interface Answers {
   readonly output: string;
   readonly code: number | undefined;
   readonly problems: readonly string[];
+  /** Milliseconds that the case was behind its plan when the step ended. */
+  readonly late: number;
 }
 
 /** What is remembered between the steps of a run. */

@@ -45,15 +45,17 @@ function answersOf(block: Block): Answers {
   const problems: string[] = [];
   const outputs: string[] = [];
   let code: number | undefined;
+  let late = 0;
   for (const text of block.lines) {
     const rest = text.slice(2);
     if (text.startsWith("f ")) frames.push({ side: rest[0] === "r" ? "r" : "c", bytes: bytesOf(rest.slice(2)) });
     else if (text.startsWith("p")) picks.push(rest);
     else if (text.startsWith("o")) outputs.push(Buffer.from(rest, "hex").toString("utf8"));
     else if (text.startsWith("x ")) code = code === undefined || code === 0 ? Number(rest) : code;
+    else if (text.startsWith("l ")) late = Number(rest);
     else if (text.startsWith("! ")) problems.push(rest);
   }
-  return { frames, picks, outputs, output: outputs.join(""), code, problems };
+  return { frames, picks, outputs, output: outputs.join(""), code, problems, late };
 }
 
 /** The agent's answers become the case's outcome. */
@@ -71,6 +73,9 @@ export function outcomeOf(c: Case, result: string | undefined): Outcome {
     return { name: c.name, failure: `stopped in ${where}` };
   }
   const memory: Memory = { ids: new Set([0x1234]), guePorts: c.guePorts, lastCode: undefined, lastLines: [] };
-  const steps = c.steps.map((step, i) => ({ step: step.text, lines: step.read(answersOf(blocks[i]!), memory) }));
+  const steps = c.steps.map((step, i) => {
+    const answers = answersOf(blocks[i]!);
+    return { step: step.text, lines: step.read(answers, memory), late: answers.late / 1000 };
+  });
   return { name: c.name, transcript: { name: c.name, steps } };
 }

@@ -6,6 +6,8 @@ export interface StepResult {
   /** The step as the case file has it. */
   readonly step: string;
   readonly lines: readonly string[];
+  /** Seconds that the run was behind its plan when the step ended, on a busy machine; not stored. */
+  readonly late?: number;
 }
 
 export interface Transcript {
@@ -20,7 +22,7 @@ export interface Mismatch {
   readonly ours: string | undefined;
 }
 
-const EXPIRY_TOLERANCE = 3; // seconds
+const EXPIRY_TOLERANCE = 3; // seconds, and what ours was late
 
 /** The text stored beside a case. A line of output that begins like a step is kept apart by a leading blank. */
 export function formatTranscript(t: Transcript): string {
@@ -40,24 +42,25 @@ export function compare(kernel: Transcript, ours: Transcript): Mismatch[] {
   const count = Math.max(kernel.steps.length, ours.steps.length);
   return Array.from({ length: count }, (_, i) => {
     const step = (kernel.steps[i] ?? ours.steps[i])!.step;
-    const pairs = align(kernel.steps[i]?.lines ?? [], ours.steps[i]?.lines ?? []);
-    return pairs.filter(([k, o]) => !isSameLine(k, o)).map(([k, o]) => ({ step, kernel: k, ours: o }));
+    const late = ours.steps[i]?.late ?? 0;
+    const pairs = align(kernel.steps[i]?.lines ?? [], ours.steps[i]?.lines ?? [], late);
+    return pairs.filter(([k, o]) => !isSameLine(k, o, late)).map(([k, o]) => ({ step, kernel: k, ours: o }));
   }).flat();
 }
 
 type Pair = readonly [kernel: string | undefined, ours: string | undefined];
 
 /** Line beside line; where one side has more, lines that are the same stay beside each other (longest common subsequence). */
-function align(a: readonly string[], b: readonly string[]): Pair[] {
+function align(a: readonly string[], b: readonly string[], late: number): Pair[] {
   if (a.length === b.length) return a.map((line, i) => [line, b[i]]);
-  const common = commonLengths(a, b);
+  const common = commonLengths(a, b, late);
   const pairs: Pair[] = [];
   let i = 0;
   let j = 0;
   while (i < a.length || j < b.length) {
     const skipA = common[i + 1]?.[j] ?? -1;
     const skipB = common[i]?.[j + 1] ?? -1;
-    if (i < a.length && j < b.length && (isSameLine(a[i], b[j]) || (skipA === skipB && skipA === common[i + 1]![j + 1]))) {
+    if (i < a.length && j < b.length && (isSameLine(a[i], b[j], late) || (skipA === skipB && skipA === common[i + 1]![j + 1]))) {
       pairs.push([a[i++], b[j++]]);
     } else if (i < a.length && skipA >= skipB) pairs.push([a[i++], undefined]);
     else pairs.push([undefined, b[j++]]);
@@ -66,11 +69,11 @@ function align(a: readonly string[], b: readonly string[]): Pair[] {
 }
 
 /** [i][j]: how many lines the rests of a from i and of b from j have in common, in order. */
-function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
+function commonLengths(a: readonly string[], b: readonly string[], late: number): number[][] {
   const lengths = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
-      const both = isSameLine(a[i], b[j]) ? lengths[i + 1]![j + 1]! + 1 : 0;
+      const both = isSameLine(a[i], b[j], late) ? lengths[i + 1]![j + 1]! + 1 : 0;
       lengths[i]![j] = Math.max(both, lengths[i + 1]![j]!, lengths[i]![j + 1]!);
     }
   }
@@ -79,13 +82,15 @@ function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
 
 const EXPIRY = /^([A-Z]\w* +)(\d+):(\d\d)( .*)$/;
 
-export function isSameLine(a: string | undefined, b: string | undefined): boolean {
+/** @param late seconds by which b was written later than a: its conns may have so much less left */
+export function isSameLine(a: string | undefined, b: string | undefined, late = 0): boolean {
   if (a === b) return true;
   const x = EXPIRY.exec(a ?? "");
   const y = EXPIRY.exec(b ?? "");
   if (x === null || y === null || x[1] !== y[1] || x[4] !== y[4]) return false;
   const seconds = (m: RegExpExecArray): number => Number(m[2]) * 60 + Number(m[3]);
-  return Math.abs(seconds(x) - seconds(y)) <= EXPIRY_TOLERANCE;
+  const less = seconds(x) - seconds(y);
+  return less >= -EXPIRY_TOLERANCE && less <= EXPIRY_TOLERANCE + late;
 }
 
 /** Conns in an order of their own (a table has none); the time plays no part in it. */
