@@ -174,6 +174,7 @@ describe("explain", () => {
   test("tells what would become of a packet", async () => {
     expect(await shown("explain 192.0.2.7:4000 10.0.0.100:80")).toBe("tcp to 10.0.0.100\n");
     expect(await shown("explain [::1]:4000 [2001:db8::1]:53 --udp")).toBe("udp to 2001:db8::1\n");
+    expect(await shown("explain 192.0.2.7:1 10.0.0.100:80 --sctp --iface eth0")).toBe("sctp to 10.0.0.100 by eth0\n");
     expect(JSON.parse(await shown("explain 192.0.2.7:4000 10.0.0.100:80 --json")).verdict).toBe("pass");
   });
 

@@ -38,7 +38,10 @@ export class FakeDirector implements XdpDirector {
   attachments = () => this.interfaces.map((name, i) => attachment(name, i + 2));
   exits = () => ({ "table-full": 1, "no-service": 3, nat: 1000, ttl: 0, "no-dest": 7 });
   tableUse = () => ({ conns: this.connCount, capacity: 1 << 20, services: this.#services.size, dests: 0 });
-  explain = (query: ExplainQuery) => ({ lines: [`${query.protocol} to ${query.virtual.addr}`], verdict: "pass" });
+  explain = ({ protocol, virtual, interface: by }: ExplainQuery) => ({
+    lines: [`${protocol} to ${virtual.addr}${by === undefined ? "" : ` by ${by}`}`],
+    verdict: "pass",
+  });
 
   marks = () => this.#marks;
   setMarks(rules: readonly MarkRule[]): readonly Refusal[] {
