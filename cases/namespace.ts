@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import type { Ip } from "../src/net/ip.ts";
 import { enterNamespace, netnsPath } from "../src/platform/namespace.ts";
 import { CLIENT_SIDE, MTU, macOf, neighbours, OWN_ADDRESSES, ownMac, SERVER_SIDE, type Side } from "./network.ts";
@@ -12,6 +12,7 @@ let made = 0;
  * for the way to a client, and BPF_PROG_TEST_RUN takes the interfaces of the caller's namespace for those a packet comes in by.
  */
 export function enterNetwork(): { leave(): void } {
+  removeRemains();
   const name = `lvsd-case-${process.pid}-${++made}`;
   const home = openSync("/proc/thread-self/ns/net", "r");
   ip("netns", "add", name);
@@ -35,6 +36,15 @@ export function enterNetwork(): { leave(): void } {
       ip("netns", "del", name);
     },
   };
+}
+
+/** Of runs that were killed. */
+function removeRemains(): void {
+  if (!existsSync("/run/netns")) return;
+  for (const name of readdirSync("/run/netns")) {
+    const pid = /^lvsd-case-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) ip("netns", "del", name);
+  }
 }
 
 function furnish(name: string): void {
