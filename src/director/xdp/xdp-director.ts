@@ -16,8 +16,10 @@ import { Table } from "../table.ts";
 import * as abi from "./abi.gen.ts";
 import { readSnapshot, writeNotes } from "./adoption.ts";
 import { Attachments } from "./attach.ts";
+import { Caches } from "./caches.ts";
 import { readConns } from "./conn-reader.ts";
 import { Counting, liveConns } from "./counting.ts";
+import { DestAddresses } from "./dest-addresses.ts";
 import { explainFlow } from "./explain.ts";
 import { destOfConn, type ExplainFacts, findConn, serviceFacts } from "./explain-facts.ts";
 import { isHost } from "./hop-host.ts";
@@ -63,6 +65,10 @@ export class XdpCore implements XdpDirector {
   readonly #counting: Counting;
   readonly #mirror: Mirror;
   readonly #marks: MarkTable;
+  readonly #caches: Caches;
+  readonly #addresses = new DestAddresses();
+  /** Addresses of NAT dests that are the director's own. */
+  readonly #localDests = new Set<Ip>();
   readonly #availablePages: AvailablePages;
   #interfaceNames: ReadonlyMap<number, string> = new Map();
   /** ms of tick's clock. */
@@ -82,6 +88,7 @@ export class XdpCore implements XdpDirector {
       isUnicast: (address) => isHost(address, hops.resolve(address)),
     });
     this.#counting = new Counting(path);
+    this.#caches = new Caches(path);
     this.#mirror = new Mirror(path, this.#counting, (address) => hops.resolve(address));
     this.#marks = new MarkTable(path, path.adopted ? this.#adopt() : []);
     writeTimeouts(path, this.#table.timeouts());
@@ -102,8 +109,9 @@ export class XdpCore implements XdpDirector {
     if (kinds.has("timeouts")) writeTimeouts(this.path, this.#table.timeouts());
     if (kinds.has("setting") || kinds.has("service-added") || kinds.has("service-deleted")) this.#writeSettings();
     if (kinds.has("timeouts") || kinds.has("setting") || kinds.has("daemons")) this.#writeNotes();
-    if (kinds.has("dest-added") || kinds.has("dest-deleted")) this.#hops.want(this.#destAddresses());
-    if (kinds.has("dest-added") || kinds.has("dest-deleted") || kinds.has("dest-edited")) this.#followLocalDests();
+    const { isNew, touched } = this.#addresses.follow(changes);
+    if (isNew) this.#hops.want(this.#addresses.all());
+    if (touched.size > 0) this.#followLocalDests(touched);
     return [];
   }
 
@@ -136,7 +144,9 @@ export class XdpCore implements XdpDirector {
     if (!this.#isOpen) return;
     this.#followMemory(now);
     const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id));
+    for (const change of freed) if (change.kind === "dest-freed") this.#caches.forget(change.dest.id);
     if (freed.length > 0) this.#mirror.apply(freed);
+    this.#caches.tick(now, (id) => this.#cacheExpiration(id));
     if (Number(this.#table.setting("run_estimation")) === 0) return;
     let members: Map<number, readonly DestRecord[]> | undefined; // only when the estimators step
     this.#counting.tick(now, (id) => {
@@ -195,7 +205,7 @@ export class XdpCore implements XdpDirector {
     if (!this.#isOpen) return;
     for (const service of this.#table.services())
       for (const dest of service.dests) this.#mirror.writeHop(dest.id, dest.spec.addr);
-    this.#followLocalDests();
+    this.#followLocalDests(new Set([...this.#localDests, ...this.#addresses.nat()]));
     const { view } = this.path.memory.settings;
     setU32(view, abi.settings.generation, ((u32(view, abi.settings.generation) + 1) | 1) >>> 0);
   }
@@ -271,29 +281,38 @@ export class XdpCore implements XdpDirector {
       ]),
     );
     this.#mirror.adopt([...this.#table.services()], (id) => records.get(id) ?? new Map<Ip, number>());
-    this.#hops.want(this.#destAddresses());
+    for (const service of this.#table.services()) this.#addresses.adopt(service.dests);
+    setU32(this.path.memory.settings.view, abi.settings.localDests, 0); // attached anew where needed
+    this.#hops.want(this.#addresses.all());
     this.refreshHops();
     return snapshot.markInterfaces;
   }
 
-  #destAddresses(has: (dest: DestRecord) => boolean = () => true): Set<Ip> {
-    const addresses = new Set<Ip>();
-    for (const service of this.#table.services()) for (const dest of service.dests) if (has(dest)) addresses.add(dest.spec.addr);
-    return addresses;
-  }
-
   /** Answers of a NAT dest that is the director itself never come in: they are met on their way out. */
-  #followLocalDests(): void {
+  #followLocalDests(addresses: Iterable<Ip>): void {
+    for (const address of addresses) {
+      const isLocal = this.#addresses.hasNat(address) && this.#hops.resolve(address).state === "local";
+      if (isLocal) this.#localDests.add(address);
+      else this.#localDests.delete(address);
+    }
     const { view } = this.path.memory.settings;
-    const natAddresses = this.#destAddresses(({ spec }) => spec.method === "nat");
-    const count = [...natAddresses].filter((address) => this.#hops.resolve(address).state === "local").length;
-    if (count === u32(view, abi.settings.localDests)) return;
-    setU32(view, abi.settings.localDests, count);
-    this.#attachments.setEgress(count > 0 ? this.path.tcProgram("egress") : undefined);
+    if (this.#localDests.size === u32(view, abi.settings.localDests)) return;
+    setU32(view, abi.settings.localDests, this.#localDests.size);
+    this.#attachments.setEgress(this.#localDests.size > 0 ? this.path.tcProgram("egress") : undefined);
   }
 
   #membersById(): Map<number, readonly DestRecord[]> {
     return new Map([...this.#table.services()].map(({ id, dests }) => [id, dests]));
+  }
+
+  /** Seconds; undefined: no service that has a cache. */
+  #cacheExpiration(serviceId: number): number | undefined {
+    for (const { id, spec } of this.#table.services()) {
+      if (id !== serviceId) continue;
+      const name = { lblc: "lblc_expiration", lblcr: "lblcr_expiration" }[spec.scheduler];
+      return name === undefined ? undefined : Number(this.#table.setting(name));
+    }
+    return undefined;
   }
 
   #isReferenced(id: number): boolean {
