@@ -4,7 +4,9 @@ import type { Problem } from "../validate.ts";
 
 /** What this data path cannot do yet, said instead of being accepted and ignored. */
 
-const SCHEDULERS = new Set(["none", "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos"]);
+const SCHEDULERS = new Set([
+  ...["none", "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "twos"],
+]);
 
 /**
  * Settings whose default is what happens here anyway, and every other value would be read back and change nothing. Scripts
@@ -17,8 +19,6 @@ const fixedSettings: Readonly<Record<string, string>> = {
   ignore_tunneled: "a packet is looked at where it comes in, and once",
   est_cpulist: "rates are estimated by lvsd itself, not by kernel threads",
   est_nice: "rates are estimated by lvsd itself, not by kernel threads",
-  lblc_expiration: "there is no scheduler lblc",
-  lblcr_expiration: "there is no scheduler lblcr",
   debug_level: "lvsd logs what changes, and no packet",
   ...Object.fromEntries(
     [
