@@ -210,6 +210,34 @@ describe("mark rules in the data path", () => {
   });
 });
 
+describe("run_estimation", () => {
+  test("0 stops the rates; 1 lets them go on, with what was missed", async () => {
+    const plane = new XdpPlane(64);
+    const apply = async (lines: string) => plane.apply(await operationsOf(lines));
+    const packets = (count: number) => {
+      const frame = eth(macOf(ip("10.1.0.2")), ownMac("client"))
+        .ipv4("10.1.0.2", "10.1.0.100")
+        .udp(1000, 53)
+        .bytes();
+      for (let i = 0; i < count; i++) expect(plane.send(frame, "client").reason).toBe("route");
+    };
+    const rate = () => plane.services()[0]?.rates.inPps;
+    try {
+      await apply("-A -u 10.1.0.100:53\n-a -u 10.1.0.100:53 -r 10.2.0.11:53 -g");
+      plane.wait(4000);
+      await apply("run_estimation=0");
+      packets(400);
+      plane.wait(10_000);
+      expect(rate()).toBe(0);
+      await apply("run_estimation=1");
+      plane.wait(1000);
+      expect(rate()).toBe(50); // a quarter of 400 packets in 2 s
+    } finally {
+      plane.close();
+    }
+  });
+});
+
 describe("a core whose maps are pinned", () => {
   const hops: HopSource = { resolve: () => ({ state: "unreachable", reason: "no-route" }), want() {}, close() {} };
   let network: { leave(): void };
@@ -265,7 +293,11 @@ describe("a core whose maps are pinned", () => {
 
   test("counts its NAT dests anew", async () => {
     await apply("-A -t 10.1.0.100:80\n-a -t 10.1.0.100:80 -r 10.2.0.11:80 -m");
-    core.path.natDests.update(new Uint8Array(abi.serviceKey.size).fill(1), new Uint8Array(4));
+    const stale = new Uint8Array(abi.serviceKey.size);
+    for (let i = 0; i < 5000; i++) {
+      viewOf(stale).setUint32(0, i);
+      core.path.natDests.update(stale, new Uint8Array(4));
+    }
     reopen();
     expect(natDests(core.path.natDests)).toEqual(["tcp 10.2.0.11:80 x1"]);
     await apply("-d -t 10.1.0.100:80 -r 10.2.0.11:80");

@@ -7,6 +7,8 @@ import * as abi from "./abi.gen.ts";
 import { protocolNumber } from "./keys.ts";
 import { setAddr, setPort, setU32, u32, viewOf } from "./memory.ts";
 
+const BATCH = 1024;
+
 /**
  * Who speaks as a NAT dest, for nat_icmp_send (spec 5.4): address, port and protocol of every NAT dest, each with the number
  * of services that have it. A fwmark service takes any protocol, so its dests stand there once for each.
@@ -35,9 +37,17 @@ export class NatDests {
 
   /** The map becomes what the services say, whatever an earlier lvsd left in it. */
   rebuild(services: Iterable<ServiceRecord>): void {
-    while (this.#map.nextKey(undefined, this.#key)) this.#map.delete(this.#key);
+    this.#clear();
     this.#counted.clear();
     for (const service of services) for (const dest of service.dests) this.#set(service, dest, dest.spec);
+  }
+
+  /** In batches: asking for the first key again and again would walk over more and more empty places. */
+  #clear(): void {
+    const keys = new Uint8Array(BATCH * abi.serviceKey.size);
+    const values = new Uint8Array(BATCH * this.#value.length);
+    for (const cursor = this.#map.newCursor(); !cursor.done; )
+      this.#map.deleteBatch(keys, this.#map.lookupBatch(cursor, keys, values));
   }
 
   /** @param spec undefined: the dest is gone. Its address and port are those of its record for good. */
