@@ -132,6 +132,15 @@ test("a good advert ends the trouble with its sender and with nobody else", () =
   expect([...after.next.troubles.values()].map((t) => t.peer)).toEqual(["10.0.0.3"]);
 });
 
+test("two owners of the same addresses are told of once", () => {
+  const facts = { priority: 255, own: 255, state: "master", complaint: false } as const;
+  const first = accepted(healthy, peer, facts, 0);
+  expect(first.lines).toEqual([
+    "CONFIGURATION ERROR: local instance and 10.0.0.2 are both configured as address owner, please resolve",
+  ]);
+  expect(accepted(first.next, peer, facts, 1).lines).toEqual([]);
+});
+
 test("a lower master that goes on is told as one that does not hear us, once", () => {
   let d = healthy;
   const lines: string[] = [];

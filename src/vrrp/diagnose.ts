@@ -34,6 +34,7 @@ export interface Told {
 
 /** A peer that goes on with a lower priority although we answer does not hear us. */
 const UNHEARD_AFTER = 3;
+const OWNER = 255;
 
 const keyOf = (peer: Ip, field: Trouble["field"]): string => `${peer} ${field}`;
 
@@ -61,12 +62,13 @@ export function accepted(
   now: number,
 ): Told {
   const kept = [...d.troubles].filter(
-    ([, t]) => t.peer !== from || t.field === "unheard" || (complaint && t.field === "vip-list"),
+    ([, t]) => t.peer !== from || t.field === "unheard" || t.field === "owner" || (complaint && t.field === "vip-list"),
   );
   const next: Diagnosis = { troubles: new Map(kept) };
   const over = d.troubles.size - kept.length;
   const lines = over > 0 ? [`adverts from ${from} are accepted again`] : [];
   if (state !== "master" || priority === 0 || priority > own) return { next: drop(next, from, "unheard"), lines };
+  if (priority === OWNER && own === OWNER) return rivalOwner(next, from, lines, now);
   const before = d.troubles.get(keyOf(from, "unheard"));
   const count = (before?.count ?? 0) + 1;
   const trouble: Trouble = {
@@ -78,6 +80,15 @@ export function accepted(
   };
   const text = `split brain: ${from} goes on with priority ${priority} under ours, ${own}: it does not hear or accept our adverts`;
   return { next: put(next, trouble), lines: count === UNHEARD_AFTER ? [...lines, text] : lines };
+}
+
+function rivalOwner(d: Diagnosis, from: Ip, lines: readonly string[], now: number): Told {
+  const before = d.troubles.get(keyOf(from, "owner"));
+  const count = (before?.count ?? 0) + 1;
+  const since = before?.since ?? now;
+  const trouble: Trouble = { peer: from, field: "owner", got: "priority 255", expected: "one owner", count, since };
+  const text = `CONFIGURATION ERROR: local instance and ${from} are both configured as address owner, please resolve`;
+  return { next: put(d, trouble), lines: before === undefined ? [...lines, text] : lines };
 }
 
 /** A change of state starts afresh: what is still wrong is told again. */

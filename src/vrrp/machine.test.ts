@@ -107,6 +107,10 @@ test("priority 0 leaves a backup only its skew", () => {
   expect(deadline(next.state)).toBe(100 + skew(router, 1000));
 });
 
+test("one that was master until just now goes on without waiting", () => {
+  expect(deadline(step({ ...router, resumes: true }, { name: "init" }, { type: "up" }, 50).state)).toBe(50);
+});
+
 test("an owner with state MASTER does not wait, another one waits an interval", () => {
   const start = (change: Partial<Router>) =>
     deadline(step({ ...router, eager: true, ...change }, { name: "init" }, { type: "up" }, 50).state);

@@ -29,6 +29,8 @@ export interface Router {
   readonly priority: number;
   /** `state MASTER`: does not wait for long at start. */
   readonly eager: boolean;
+  /** It was master until just now, and starts as if it still were. */
+  readonly resumes: boolean;
   readonly advertInterval: Millis;
   readonly preempt: boolean;
   /** From start, or from the first lower advert. */
@@ -145,7 +147,7 @@ const detail = (text: string): Effect => ({ type: "say", text, detail: true });
 
 /** Always BACKUP first; MASTER comes from its timer. */
 function start(r: Router, now: Millis, why: string): Step {
-  const wait = r.eager ? eagerWait(r) : masterDown(r, r.advertInterval);
+  const wait = r.resumes ? 0 : r.eager ? eagerWait(r) : masterDown(r, r.advertInterval);
   const preemptAt = r.preemptDelay > 0 ? now + r.preemptDelay : undefined;
   return {
     state: { ...backup(r, r.advertInterval, now), masterDownAt: now + wait, preemptAt },

@@ -16,6 +16,7 @@ export const router: Router = {
   base: 100,
   priority: 100,
   eager: false,
+  resumes: false,
   advertInterval: 1000,
   preempt: true,
   preemptDelay: 0,

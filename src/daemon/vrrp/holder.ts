@@ -22,6 +22,13 @@ export class Holder {
     return holdings(unit.config, (name) => links.find((l) => l.name === name)?.ifindex);
   }
 
+  /** All that it should have is there. */
+  isHeld(unit: Unit): boolean {
+    const own = this.holdings(unit);
+    const there = this.#network.held([...new Set(own.routes.map((r) => r.table))]);
+    return own.addresses.length > 0 && changes(own, own, there).length === 0;
+  }
+
   /** Without asking first what is there: that would cost time, and what is there already does no harm. */
   take(unit: Unit): void {
     unit.isHolding = true;
@@ -41,7 +48,9 @@ export class Holder {
     const links = this.#network.links();
     const targets = this.holdings(unit).addresses.flatMap(({ address, ifindex }) => {
       const link = links.find((l) => l.ifindex === ifindex);
-      return link === undefined || !hasArp(link) ? [] : [{ address, link, isRouter: this.#isRouter(link) }];
+      return link === undefined || !hasArp(link)
+        ? []
+        : [{ address, link, isRouter: address.includes(":") && this.#isRouter(link) }];
     });
     const common = { owner: unit.config.name, isReply: unit.config.garpReplies };
     for (let n = 0; n < repeat; n++) for (const target of targets) this.#announcer.announce({ ...common, ...target });

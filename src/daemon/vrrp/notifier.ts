@@ -7,16 +7,16 @@ import { identityOf, ScriptQueue } from "./scripts.ts";
 /** Tells scripts and FIFOs of changes (spec 3.13). */
 
 export interface Notifier {
-  tell(event: Event): void;
+  tell(event: Event, notify: Notify): void;
   close(): void;
 }
 
-export function openNotifier(config: VrrpConfig, log: (text: string) => void): Notifier {
+export function openNotifier(config: Pick<VrrpConfig, "fifos">, log: (text: string) => void): Notifier {
   const fifos = config.fifos.map((fifo) => openFifo(fifo, log));
   const queues = new Map<string, ScriptQueue>();
   return {
-    tell(event) {
-      for (const script of scriptsFor(notifyOf(config, event), event)) {
+    tell(event, notify) {
+      for (const script of scriptsFor(notify, event)) {
         const key = `${event.type} ${event.name}`;
         const queue = queues.get(key) ?? new ScriptQueue(log);
         queues.set(key, queue);
@@ -29,14 +29,6 @@ export function openNotifier(config: VrrpConfig, log: (text: string) => void): N
     },
   };
 }
-
-const silent: Notify = {
-  ...{ master: undefined, backup: undefined, fault: undefined, stop: undefined },
-  ...{ masterRxLowerPri: undefined, any: undefined, priorityChanges: false },
-};
-
-const notifyOf = (config: VrrpConfig, { type, name }: Event): Notify =>
-  (type === "GROUP" ? config.groups : config.instances).find((each) => each.name === name)?.notify ?? silent;
 
 interface Fifo {
   write(line: string): void;

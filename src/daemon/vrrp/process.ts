@@ -14,6 +14,7 @@ import { startVrrp, type Vrrp } from "./vrrp.ts";
 /** To the parent and on the socket. */
 export type Report =
   | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly reason: string }
   | ({ readonly type: "event" } & { readonly event: Event })
   | { readonly type: "status"; readonly instances: ReturnType<Vrrp["status"]> };
 
@@ -28,7 +29,12 @@ const LINGER = 50; // ms, for the last lines and messages to leave
 export function main(argv: readonly string[]): void {
   const { values } = parseArgs({
     args: [...argv],
-    options: { config: { type: "string" }, socket: { type: "string" }, detail: { type: "boolean", default: false } },
+    options: {
+      config: { type: "string" },
+      socket: { type: "string" },
+      detail: { type: "boolean", default: false },
+      resume: { type: "boolean", default: false },
+    },
   });
   const log = (text: string, isDetail: boolean): void => {
     if (!isDetail || values.detail) process.stderr.write(`${new Date().toISOString()} ${text}\n`);
@@ -40,24 +46,28 @@ export function main(argv: readonly string[]): void {
   };
   let vrrp: Vrrp | undefined;
   const status = (): Report => ({ type: "status", instances: vrrp?.status() ?? [] });
-  const configure = (config: VrrpConfig): void => {
-    if (vrrp !== undefined) {
-      vrrp.replace(config);
-      return;
-    }
-    vrrp = startVrrp(config, { log, onEvent: (event) => report({ type: "event", event }) });
-    report({ type: "ready" });
-  };
-  const reload = (): void => {
+  /** What it cannot use leaves things as they are. */
+  const configure = (read: () => VrrpConfig): void => {
     try {
-      if (values.config !== undefined) configure(JSON.parse(readFileSync(values.config, "utf8")) as VrrpConfig);
+      const config = read();
+      if (vrrp !== undefined) vrrp.replace(config);
+      else vrrp = startVrrp(config, { log, resume: values.resume, onEvent: (event) => report({ type: "event", event }) });
+      report({ type: "ready" });
     } catch (error) {
       log(explain(error), false);
-      if (vrrp === undefined) process.exit(2);
+      report({ type: "failed", reason: explain(error) });
+      if (vrrp === undefined) setTimeout(() => process.exit(2), LINGER);
     }
   };
+  const reload = (): void => {
+    const { config: path } = values;
+    if (path !== undefined) configure(() => JSON.parse(readFileSync(path, "utf8")) as VrrpConfig);
+  };
   const server = values.socket === undefined ? undefined : serve(values.socket, watchers, status);
+  let isStopping = false;
   const stop = (): void => {
+    if (isStopping) return;
+    isStopping = true;
     vrrp?.stop();
     log("Stopped", false);
     server?.close();
@@ -65,7 +75,7 @@ export function main(argv: readonly string[]): void {
   };
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload).on("disconnect", stop);
   process.on("message", (order: Order) => {
-    if (order.type === "configure") configure(order.config);
+    if (order.type === "configure") configure(() => order.config);
     else if (order.type === "status") report(status());
     else stop();
   });

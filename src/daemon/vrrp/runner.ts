@@ -1,7 +1,7 @@
 import { explain } from "../../fault.ts";
 import { examine, type Heard, type Refusal } from "../../vrrp/accept.ts";
 import { type Held, together } from "../../vrrp/addresses.ts";
-import { type Instance, identity, type SyncGroup, type Tracking, type VrrpConfig } from "../../vrrp/config.ts";
+import { type Instance, identity, type Notify, type SyncGroup, type Tracking, type VrrpConfig } from "../../vrrp/config.ts";
 import { accepted, changed, refused, type Told } from "../../vrrp/diagnose.ts";
 import { deadline, type Effect, type Input, type Millis, step } from "../../vrrp/machine.ts";
 import type { Event, NotifyWord } from "../../vrrp/notify.ts";
@@ -32,7 +32,7 @@ export interface Surroundings extends SocketMaker {
   /** Does the machine forward on this link? */
   isRouter(link: Link): boolean;
   /** A change, for scripts, FIFOs and whoever watches. */
-  tell(event: Event): void;
+  tell(event: Event, notify: Notify): void;
   /** @param detail of use to who looks for a fault */
   log(text: string, detail: boolean): void;
 }
@@ -53,6 +53,8 @@ export class VrrpRunner {
   #isStarted = false;
   /** The kernel has told of changes that have not been looked at. */
   #isStale = false;
+  /** What the timer is set to. */
+  #armedFor: Millis | undefined;
   #lastReconcile = Number.NEGATIVE_INFINITY;
 
   constructor(config: VrrpConfig, out: Surroundings) {
@@ -64,11 +66,15 @@ export class VrrpRunner {
     this.#assignGroups();
   }
 
-  /** Removes what an earlier run has left, then begins; after the start-up delay if there is one. */
-  start(): void {
+  /**
+   * Removes what an earlier run has left, then begins; after the start-up delay if there is one.
+   * @param resume instances whose addresses are there go on as masters at once: this process has just died and been restarted
+   */
+  start({ resume = false } = {}): void {
     const { startupDelay } = this.#config;
+    if (resume) for (const unit of this.units.values()) unit.isResuming = this.#holder.isHeld(unit);
     // An owner's address may well be the interface's own, without which it could not send.
-    const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255);
+    const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255 && !unit.isResuming);
     for (const unit of others) this.#say(unit, "removing VIPs.", true);
     this.#holder.reconcile(others);
     if (startupDelay === 0) {
@@ -87,6 +93,7 @@ export class VrrpRunner {
 
   /** Its time has come. Adverts that wait are heard before a timer decides (spec 3.5). */
   wake(): void {
+    this.#armedFor = undefined;
     this.#wires.drain();
     const now = this.#out.now();
     for (let key = this.#timers.take(now); key !== undefined; key = this.#timers.take(now)) this.#due(key);
@@ -104,7 +111,9 @@ export class VrrpRunner {
   #arm(): void {
     const { announcer, now, wakeAt } = this.#out;
     this.#timers.set(ANNOUNCE, announcer.pump(now()));
-    wakeAt(this.#timers.next());
+    const next = this.#timers.next();
+    if (next !== this.#armedFor) wakeAt(next);
+    this.#armedFor = next;
   }
 
   /** The kernel says that links, addresses, routes or rules have changed. A burst of changes is looked at once. */
@@ -222,6 +231,7 @@ export class VrrpRunner {
 
   #entered(unit: Unit, before: string): void {
     unit.since = this.#out.now();
+    if (before !== "init") unit.isResuming = false;
     unit.diagnosis = changed();
     if (unit.state.name === "master") unit.counters.becameMaster++;
     if (before === "master") unit.counters.releasedMaster++;
@@ -302,7 +312,7 @@ export class VrrpRunner {
     const word = groupWord(members);
     if (word === undefined || this.#groupWords.get(group.name) === word) return;
     this.#groupWords.set(group.name, word);
-    this.#out.tell({ type: "GROUP", name: group.name, word, priority: 0 });
+    this.#out.tell({ type: "GROUP", name: group.name, word, priority: 0 }, group.notify);
   }
 
   /** A member that follows does not lead. */
@@ -314,7 +324,8 @@ export class VrrpRunner {
   }
 
   #tell(unit: Unit, word: NotifyWord): void {
-    this.#out.tell({ type: "INSTANCE", name: unit.config.name, word, priority: unit.priority });
+    const { name, notify } = unit.config;
+    this.#out.tell({ type: "INSTANCE", name, word, priority: unit.priority }, notify);
   }
 
   #say(unit: Unit, text: string, detail = false): void {
@@ -369,7 +380,8 @@ export class VrrpRunner {
   stop(): void {
     this.#isStarted = false;
     for (const unit of this.units.values()) this.#order(unit, { type: "stop" });
-    for (const { name } of this.#config.groups) this.#out.tell({ type: "GROUP", name, word: "STOP", priority: 0 });
+    for (const { name, notify } of this.#config.groups)
+      this.#out.tell({ type: "GROUP", name, word: "STOP", priority: 0 }, notify);
     this.#out.wakeAt(undefined);
   }
 

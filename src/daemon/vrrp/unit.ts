@@ -35,6 +35,8 @@ export interface Unit {
   diagnosis: Diagnosis;
   /** What it sends by, and from where. */
   wire: undefined | { readonly sender: Sender; readonly source: Ip; readonly link: Link | undefined };
+  /** It was master until just now, in another process. */
+  isResuming: boolean;
   /** The addresses are on the interfaces. */
   isHolding: boolean;
   /** Identification of IPv4 packets. */
@@ -56,6 +58,7 @@ export const newUnit = (config: Instance): Unit => ({
   memory: { sequence: 0, lastSender: undefined },
   diagnosis: healthy,
   wire: undefined,
+  isResuming: false,
   isHolding: false,
   packetId: 0,
   since: 0,
@@ -67,11 +70,12 @@ export const newUnit = (config: Instance): Unit => ({
 });
 
 /** What its machine needs to know. */
-export const routerOf = ({ config: c, priority, wire, group }: Unit): Router => ({
+export const routerOf = ({ config: c, priority, wire, group, isResuming }: Unit): Router => ({
   version: c.version,
   base: c.priority,
   priority,
   eager: c.eager,
+  resumes: isResuming,
   advertInterval: c.advertInterval,
   preempt: c.preempt,
   preemptDelay: c.preemptDelay,

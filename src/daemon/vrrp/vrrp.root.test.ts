@@ -165,6 +165,37 @@ test("what a killed one has left is removed by the next at its start", async () 
   await until("it is gone", () => !has(stage.a, VIP), 3000);
 });
 
+test("one that is restarted after a crash goes on as master, and the other side does not notice", async () => {
+  const words = { words: "version 2\n advert_int 1" };
+  const low = start("b", 100, words);
+  const first = start("a", 150, words);
+  await ownedBy(stage.a);
+  await first.kill();
+  const second = stage.start("ours", stage.a, conf(150, words), ["--resume"]);
+  await until("it leads again", () => second.log().includes("Entering MASTER STATE"), 3000);
+  expect(has(stage.a, VIP)).toBe(true);
+  await delay(4000);
+  expect(owners(stage, VIP)).toEqual([stage.a]);
+  expect((await low.status())[0]!.counters.becameMaster).toBe(0);
+});
+
+test("an interface that is not there yet is a fault until it comes", async () => {
+  const late = conf(150).replace("interface eth0", "interface late0");
+  const node = stage.start("ours", stage.a, late);
+  await until("it says so", () => node.log().includes("entering FAULT state (interface late0 down)"));
+  ip("-n", stage.a, "link", "add", "late0", "type", "veth", "peer", "name", "late1");
+  try {
+    for (const link of ["late0", "late1"]) ip("-n", stage.a, "link", "set", link, "up");
+    await until("it has no address to send from", () => node.log().includes("(no IPv4 address for interface)"));
+    ip("-n", stage.a, "address", "add", "10.8.0.1/24", "dev", "late0");
+    await until("it leads", () => has(stage.a, VIP));
+    ip("-n", stage.a, "link", "delete", "late0");
+    await until("it is in fault again", () => node.log().split("(interface late0 down)").length === 3);
+  } finally {
+    await node.kill();
+  }
+});
+
 test("routes and rules come and go with the addresses", async () => {
   const words = `${FAST}
   virtual_routes {

@@ -27,11 +27,13 @@ export interface Vrrp {
 export interface VrrpOptions {
   /** The path of a network namespace; this thread's if absent. */
   readonly namespace?: string;
+  /** Go on as master where the addresses are there still: after a crash, not after a stop. */
+  readonly resume?: boolean;
   log(text: string, detail: boolean): void;
   onEvent(event: Event): void;
 }
 
-export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOptions): Vrrp {
+export function startVrrp(first: VrrpConfig, { namespace, resume = false, log, onEvent }: VrrpOptions): Vrrp {
   const say = (text: string): void => log(text, false);
   let notifier: Notifier = openNotifier(first, say);
   const network = openNetwork({
@@ -53,8 +55,8 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
     trackers: () => trackers,
     openSender: (of) => openSender(of, namespace),
     openReceiver: (listen, onPacket) => openReceiver(listen, onPacket, say, namespace),
-    tell(event) {
-      notifier.tell(event);
+    tell(event, notify) {
+      notifier.tell(event, notify);
       onEvent(event);
     },
   });
@@ -66,7 +68,7 @@ export function startVrrp(first: VrrpConfig, { namespace, log, onEvent }: VrrpOp
     timer.close();
     notifier.close();
   };
-  runner.start();
+  runner.start({ resume });
   let isOpen = true;
   return {
     status: () => [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),

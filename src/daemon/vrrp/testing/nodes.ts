@@ -19,6 +19,7 @@ export type Kind = "ours" | "keepalived";
 export interface Node {
   readonly kind: Kind;
   readonly place: string;
+  readonly pid: number;
   log(): string;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
@@ -38,9 +39,12 @@ export interface Node {
 }
 
 export interface Stage {
+  /** Our process, bundled. */
+  readonly program: string;
   readonly a: string;
   readonly b: string;
-  start(kind: Kind, place: string, conf: string): Node;
+  /** @param flags of ours */
+  start(kind: Kind, place: string, conf: string, flags?: readonly string[]): Node;
   /** Ends what runs, and clears addresses that a killed one has left. */
   clear(): Promise<void>;
   remove(): Promise<void>;
@@ -71,9 +75,9 @@ export async function openStage(): Promise<Stage> {
     throw error;
   }
   return {
-    ...{ a, b, remove },
-    start(kind, place, conf) {
-      const node = kind === "ours" ? startOurs(program, folder, place, conf) : startKeepalived(folder, place, conf);
+    ...{ a, b, program, remove },
+    start(kind, place, conf, flags = []) {
+      const node = kind === "ours" ? startOurs(program, folder, place, conf, flags) : startKeepalived(folder, place, conf);
       running.push(node);
       return node;
     },
@@ -129,7 +133,7 @@ type Running = Node & { readonly child: ChildProcess };
 
 let nodes = 0;
 
-function startOurs(program: string, folder: string, place: string, conf: string): Running {
+function startOurs(program: string, folder: string, place: string, conf: string, flags: readonly string[]): Running {
   const id = ++nodes;
   const file = join(folder, `ours-${id}.json`);
   const socket = join(folder, `ours-${id}.sock`);
@@ -139,7 +143,7 @@ function startOurs(program: string, folder: string, place: string, conf: string)
     writeFileSync(file, JSON.stringify(fromConfig(config)));
   };
   write(conf);
-  const child = inside(place, process.execPath, [program, "--config", file, "--socket", socket, "--detail"], folder);
+  const child = inside(place, process.execPath, [program, "--config", file, "--socket", socket, "--detail", ...flags], folder);
   const node = running("ours", place, child);
   return {
     ...node,
@@ -188,7 +192,7 @@ function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, 
     await ended;
   };
   return {
-    ...{ kind, place, child, kill, crash: kill },
+    ...{ kind, place, child, pid: child.pid!, kill, crash: kill },
     log: () => text,
     async stop() {
       child.kill("SIGTERM");
