@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Log } from "../director/xdp/types.ts";
+import type { Log } from "../director/engine.ts";
 import { explain, Fault } from "../fault.ts";
 import { check, type Problem, problemsText } from "./check.ts";
 import { jsonArray, jsonLines, readBody, sendJson, sendPieces } from "./http.ts";

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { Log } from "../director/xdp/types.ts";
+import type { Log } from "../director/engine.ts";
 
 /** One line per event, to standard error: "2026-01-31T12:00:00.000Z info ready pid=1 interfaces=eth0", or the same as JSON. */
 export function createLog(form: "text" | "json", write: (line: string) => void): Log {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { LogValues } from "../director/xdp/types.ts";
+import type { LogValues } from "../director/engine.ts";
 import { Fault } from "../fault.ts";
 import { type Lvsd, startLvsd, type World } from "./lvsd.ts";
 import type { LvsdOptions } from "./options.ts";
@@ -37,7 +37,15 @@ const world = (): World => ({
   now: () => performance.now(),
 });
 const options: LvsdOptions = {
-  ...{ interfaces: ["eth0", "eth1"], hook: "auto", xdpMode: "auto", connTableSize: 1024, leave: false, log: "text" },
+  ...{
+    engine: "xdp",
+    interfaces: ["eth0", "eth1"],
+    hook: "auto",
+    xdpMode: "auto",
+    connTableSize: 1024,
+    leave: false,
+    log: "text",
+  },
 };
 const start = async (some: Partial<LvsdOptions> = {}) => {
   lvsd = await startLvsd({ ...options, ...some }, world());
@@ -91,6 +99,12 @@ test("no interface is a warning", async () => {
   await start({ interfaces: [] });
   expect(events.map(([word]) => word)).toEqual(["no interface", "ready"]);
   expect(events[1]?.[1]).toMatchObject({ interfaces: "none", hook: "none", mode: "none" });
+});
+
+test("the kernel's IPVS has no interfaces, and none is missed", async () => {
+  director = new FakeDirector([], "kernel");
+  await start({ engine: "kernel", interfaces: [] });
+  expect(events).toEqual([["ready", { pid: process.pid, engine: "kernel", socket: places().socket }]]);
 });
 
 test("the director is given the time, and a tick that the system refuses is told once", async () => {

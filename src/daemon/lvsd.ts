@@ -1,5 +1,5 @@
+import type { EngineDirector, Log, LogValues, OpenDirector } from "../director/engine.ts";
 import type { Status } from "../director/status.ts";
-import type { Log, OpenXdpDirector, XdpDirector } from "../director/xdp/types.ts";
 import { explain, Fault } from "../fault.ts";
 import { VERSION } from "../version.ts";
 import { createApi } from "./api.ts";
@@ -12,7 +12,7 @@ import type { LvsdOptions } from "./options.ts";
 const TICK = 500;
 
 export interface World {
-  readonly open: OpenXdpDirector;
+  readonly open: OpenDirector;
   readonly places: Places;
   readonly log: Log;
   /** sd_notify(3); false when there is no service manager. */
@@ -45,12 +45,14 @@ export async function startLvsd(options: LvsdOptions, world: World): Promise<Lvs
   }
 }
 
-function openDirector({ interfaces, hook, xdpMode, connTableSize }: LvsdOptions, { open, log }: World): Promise<XdpDirector> {
-  if (interfaces.length === 0) log.warn("no interface", { reason: "nothing is forwarded; name one with --interface" });
-  return open({ interfaces, hook, xdpMode, connTableSize, log });
+function openDirector(options: LvsdOptions, { open, log }: World): Promise<EngineDirector> {
+  const { engine, interfaces, hook, xdpMode, connTableSize } = options;
+  if (engine === "xdp" && interfaces.length === 0)
+    log.warn("no interface", { reason: "nothing is forwarded; name one with --interface" });
+  return open({ engine, interfaces, hook, xdpMode, connTableSize, log });
 }
 
-async function serve(director: XdpDirector, options: LvsdOptions, world: World, release: () => void): Promise<Lvsd> {
+async function serve(director: EngineDirector, options: LvsdOptions, world: World, release: () => void): Promise<Lvsd> {
   const { log, places } = world;
   const startedAt = world.now();
   const status = () => statusOf(director, Math.floor((world.now() - startedAt) / 1000));
@@ -69,26 +71,30 @@ async function serve(director: XdpDirector, options: LvsdOptions, world: World, 
     });
     director.stop({ leave: options.leave });
     release();
-    log.info("stopped", { forwarding: options.leave });
+    log.info("stopped", { forwarding: options.leave || director.engine === "kernel" });
   };
   return { stop: () => (stopped ??= stop()) };
 }
 
-function announce(director: XdpDirector, { log, notify, places }: World): void {
-  const attachments = director.attachments();
-  const each = (words: readonly string[]) => [...new Set(words)].join(",") || "none";
-  log.info("ready", {
-    pid: process.pid,
-    interfaces: attachments.map((attachment) => attachment.interface).join(",") || "none",
-    hook: each(attachments.map((attachment) => attachment.hook)),
-    mode: each(attachments.map((attachment) => attachment.mode)),
-    socket: places.socket,
-  });
+function announce(director: EngineDirector, { log, notify, places }: World): void {
+  log.info("ready", { pid: process.pid, ...pathOf(director), socket: places.socket });
   notify("READY=1");
 }
 
+/** Where packets are taken. */
+function pathOf(director: EngineDirector): LogValues {
+  if (director.engine === "kernel") return { engine: "kernel" };
+  const attachments = director.attachments();
+  const each = (words: readonly string[]) => [...new Set(words)].join(",") || "none";
+  return {
+    interfaces: attachments.map((attachment) => attachment.interface).join(",") || "none",
+    hook: each(attachments.map((attachment) => attachment.hook)),
+    mode: each(attachments.map((attachment) => attachment.mode)),
+  };
+}
+
 /** A system call that fails in a tick is told once and tried again; anything else is a defect and ends the process. */
-function ticker(director: XdpDirector, { now, log }: World): () => void {
+function ticker(director: EngineDirector, { now, log }: World): () => void {
   let told = "";
   return () => {
     try {
@@ -103,7 +109,7 @@ function ticker(director: XdpDirector, { now, log }: World): () => void {
   };
 }
 
-const statusOf = (director: XdpDirector, uptimeSeconds: number): Status => ({
+const statusOf = (director: EngineDirector, uptimeSeconds: number): Status => ({
   pid: process.pid,
   version: VERSION,
   engine: director.engine,

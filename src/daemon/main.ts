@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
-import type { Log, OpenXdpDirector } from "../director/xdp/types.ts";
+import type { Log, OpenDirector } from "../director/engine.ts";
 import { explain } from "../fault.ts";
 import { notifyManager } from "../platform/notify.ts";
 import { monotonicMs } from "../platform/timer.ts";
@@ -12,7 +12,7 @@ import { type LvsdOptions, parseCommandLine } from "./options.ts";
 import { preflight } from "./preflight.ts";
 
 /** lvsd as a process: its command line, its signals, its exit code. */
-export async function main(argv: readonly string[], open: OpenXdpDirector): Promise<void> {
+export async function main(argv: readonly string[], open: OpenDirector): Promise<void> {
   const line = parseCommandLine(argv);
   if ("print" in line) {
     process[line.to].write(line.print);
@@ -29,11 +29,11 @@ export async function main(argv: readonly string[], open: OpenXdpDirector): Prom
   await run(line.run, open, log);
 }
 
-async function run(options: LvsdOptions, open: OpenXdpDirector, log: Log): Promise<void> {
+async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<void> {
   const asked = signals(log);
   let lvsd: Lvsd;
   try {
-    preflight(thisMachine(), options.interfaces);
+    preflight(thisMachine(), options);
     lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs });
   } catch (error) {
     const failure = failureOf(error);

@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { parseCommandLine } from "./options.ts";
 
-const defaults = { interfaces: [], hook: "auto", xdpMode: "auto", connTableSize: 1_048_576, leave: false, log: "text" };
+const defaults = {
+  engine: "xdp",
+  interfaces: [],
+  hook: "auto",
+  xdpMode: "auto",
+  connTableSize: 1_048_576,
+  leave: false,
+  log: "text",
+};
 
 const accepted: [argv: string[], expected: object][] = [
   [[], {}],
@@ -9,6 +17,7 @@ const accepted: [argv: string[], expected: object][] = [
   [["--hook", "tc", "--leave"], { hook: "tc", leave: true }],
   [["--xdp-mode=generic", "--conns", "1000"], { xdpMode: "generic", connTableSize: 1000 }],
   [["--log", "json"], { log: "json" }],
+  [["--engine", "kernel", "--leave"], { engine: "kernel", leave: true }],
 ];
 
 for (const [argv, expected] of accepted) {
@@ -23,6 +32,9 @@ const refused: [argv: string[], words: string][] = [
   [["--conns", "many"], "1 to 67108864"],
   [["--interfaces", "eth0"], "(Did you mean --interface?)"],
   [["--interface"], "argument missing"],
+  [["--engine", "model"], "Allowed choices are xdp, kernel."],
+  [["--engine", "kernel", "--interface", "eth0"], "lvsd: --engine kernel: --interface is for lvsd's own data path, --engine xdp"],
+  [["--engine", "kernel", "--xdp-mode", "auto"], "lvsd: --engine kernel: --xdp-mode is for lvsd's own data path"],
   [["eth0"], "too many arguments"],
   [["-f", "keepalived.conf"], "lvsd: -f keepalived.conf: configuration files are not read yet"],
 ];
@@ -43,7 +55,7 @@ test("help and version go to standard output", () => {
   });
   const help = parseCommandLine(["--help"]);
   expect(help).toMatchObject({ to: "stdout", exit: 0 });
-  for (const word of ["--interface", "--hook", "--xdp-mode", "--leave", "LVSD_SOCKET", "Exit codes"]) {
+  for (const word of ["--engine", "--interface", "--hook", "--xdp-mode", "--leave", "LVSD_SOCKET", "Exit codes"]) {
     expect("print" in help && help.print).toContain(word);
   }
 });

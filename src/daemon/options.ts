@@ -1,10 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { XdpOptions } from "../director/xdp/types.ts";
+import type { EngineOptions } from "../director/engine.ts";
 import { VERSION } from "../version.ts";
 
 /** lvsd's command line. */
 
-export interface LvsdOptions extends Omit<XdpOptions, "log"> {
+export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   /** On a stop, programs and maps stay, and forwarding goes on. */
   readonly leave: boolean;
   readonly log: "text" | "json";
@@ -38,9 +38,16 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     return error.exitCode === 0 ? { print: printed, to: "stdout", exit: 0 } : usage(printed);
   }
   const { file, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  const idle =
+    rest.engine === "kernel" ? dataPathOptions.find((name) => program.getOptionValueSource(name) === "cli") : undefined;
+  if (idle !== undefined) return usage(`lvsd: --engine kernel: ${flagOf(idle)} is for lvsd's own data path, --engine xdp\n`);
   if (file !== undefined) return usage(`lvsd: -f ${file}: configuration files are not read yet; add services with ipvsadm\n`);
   return { run: { ...rest, interfaces: [...new Set(interfaces)], connTableSize: conns } };
 }
+
+/** Options of the XDP engine, which the kernel's IPVS would not heed. */
+const dataPathOptions = ["interface", "hook", "xdpMode", "conns"] as const;
+const flagOf = (name: (typeof dataPathOptions)[number]): string => (name === "xdpMode" ? "--xdp-mode" : `--${name}`);
 
 const usage = (print: string): CommandLine => ({ print, to: "stderr", exit: 2 });
 
@@ -48,6 +55,7 @@ function command(): Command {
   return new Command("lvsd")
     .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
     .option("-f, --file <file>", "a keepalived.conf (not read yet)")
+    .addOption(choice("--engine <engine>", "lvsd's own data path, or the kernel's ip_vs", ["xdp", "kernel"]))
     .option(
       "--interface <if>",
       "serve packets that arrive here; may be repeated",
@@ -77,6 +85,6 @@ function connCount(text: string): number {
 
 const AFTER = `
 Its control socket is $LVSD_SOCKET, or /run/lvsd/<inode of the network namespace>.sock.
-SIGTERM and SIGINT stop it and its forwarding, with --leave only it.
+SIGTERM and SIGINT stop it and its forwarding, with --leave only it; the kernel's IPVS keeps its table and goes on.
 Exit codes: 0 stopped, 1 refused, 2 usage, 69 the kernel lacks something, 70 a defect (forwarding stays),
 77 not permitted, 78 pinned maps of another layout.`;

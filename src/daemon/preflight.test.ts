@@ -14,7 +14,7 @@ const able: Machine = { release: "6.1.0-18-amd64", status: "CapInh:\t0\nCapEff:\
 /** Why lvsd would not start, and its exit code. */
 function refusal(machine: Partial<Machine>, ...interfaces: string[]): { line: string; exit: number } | undefined {
   try {
-    preflight({ ...able, ...machine }, interfaces);
+    preflight({ ...able, ...machine }, { engine: "xdp", interfaces });
     return undefined;
   } catch (error) {
     return failureOf(error);
@@ -36,6 +36,12 @@ const cap = (...bits: bigint[]) => ({
 test("CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON", () => {
   expect(refusal(cap(12n, 21n))).toBeUndefined();
   expect(refusal(cap(12n, 38n, 39n))).toBeUndefined();
+});
+
+test("the kernel's IPVS takes CAP_NET_ADMIN, on a kernel of any age", () => {
+  const kernel = { engine: "kernel", interfaces: [] } as const;
+  expect(() => preflight({ ...able, ...cap(12n), release: "4.19.0" }, kernel)).not.toThrow();
+  expect(() => preflight({ ...able, ...cap() }, kernel)).toThrow("no CAP_NET_ADMIN)");
 });
 
 const advice = "run it as root, or with CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON";

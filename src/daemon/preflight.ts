@@ -1,3 +1,4 @@
+import type { EngineName } from "../director/engine.ts";
 import { Fault } from "../fault.ts";
 
 /** What can be said before anything is touched: is this machine able, are we allowed, are the interfaces there? */
@@ -18,21 +19,21 @@ const CAP_PERFMON = 38;
 const CAP_BPF = 39;
 
 /** Throws the first Fault: EPERM, ENOSYS (a kernel too old), ENODEV. */
-export function preflight(machine: Machine, interfaces: readonly string[]): void {
-  const lacking = missingCapabilities(machine.status);
+export function preflight(machine: Machine, { engine, interfaces }: { engine: EngineName; interfaces: readonly string[] }): void {
+  const lacking = missingCapabilities(machine.status, engine);
   if (lacking.length > 0) throw new Fault("start", "EPERM", `not permitted (no ${lacking.join(", ")})`);
-  if (isOlder(machine.release))
+  if (engine === "xdp" && isOlder(machine.release))
     throw new Fault("start", "ENOSYS", `kernel ${machine.release} is too old, 5.15 is the first that will do`);
   const present = interfaceNames(machine.netDev);
   const missing = interfaces.find((name) => !present.includes(name));
   if (missing !== undefined) throw new Fault("start", "ENODEV", missingInterface(missing, present));
 }
 
-function missingCapabilities(status: string): string[] {
+function missingCapabilities(status: string, engine: EngineName): string[] {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   const has = (bit: number) => ((effective >> BigInt(bit)) & 1n) === 1n;
   const lacking = has(CAP_NET_ADMIN) ? [] : ["CAP_NET_ADMIN"];
-  if (has(CAP_SYS_ADMIN)) return lacking;
+  if (engine === "kernel" || has(CAP_SYS_ADMIN)) return lacking;
   if (!has(CAP_BPF)) lacking.push("CAP_BPF");
   if (!has(CAP_PERFMON)) lacking.push("CAP_PERFMON");
   return lacking;

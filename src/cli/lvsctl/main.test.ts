@@ -20,10 +20,16 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "lvsctl-"));
   path = join(folder, "sock");
   director = new FakeDirector(["eth0", "eth1"]);
-  const status = { pid: 42, version: "1.2.3", engine: "xdp", uptimeSeconds: 250 };
+  const status = { pid: 42, version: "1.2.3", uptimeSeconds: 250 };
   const host = {
     director,
-    status: () => ({ ...status, attachments: director.attachments(), table: director.tableUse(), exits: director.exits() }),
+    status: () => ({
+      ...status,
+      engine: director.engine,
+      attachments: director.attachments(),
+      table: director.tableUse(),
+      exits: director.exits(),
+    }),
     explain: director.explain,
   };
   server = createApi(host, silent, "1");
@@ -108,6 +114,12 @@ describe("status", () => {
     const text = await shown("status");
     expect(text).toContain("no interface: nothing is forwarded\n");
     expect(text).toContain("no packets yet\n");
+  });
+
+  test("over the kernel's IPVS tells what there is to tell", async () => {
+    const tableUse = () => ({ conns: 7, capacity: 0, services: 2, dests: 3 });
+    Object.assign(director, { engine: "kernel", interfaces: [], exits: () => ({}), tableUse });
+    expect(await shown("status")).toBe(lines("lvsd 1.2.3, kernel, pid 42, up 4m 10s", "7 conns, 2 services, 3 dests"));
   });
 
   test("--json is what the daemon says", async () => {

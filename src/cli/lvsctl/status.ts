@@ -14,19 +14,25 @@ export const addStatus: AddCommand = (program, context) => {
     });
 };
 
-function statusText(status: Status, { colors }: Context): string {
-  const { table: use, attachments } = status;
-  const percent = use.capacity === 0 ? 0 : Math.round((100 * use.conns) / use.capacity);
-  const rows = attachments.map((a) => [a.interface, String(a.ifindex), a.hook, a.mode, a.adopted ? "adopted" : ""]);
-  const columns = [left("INTERFACE"), right("INDEX"), left("HOOK"), left("MODE"), left("")];
-  const none = colors.yellow("no interface: nothing is forwarded\n");
-  return [
-    `${colors.bold("lvsd")} ${status.version}, ${status.engine}, pid ${status.pid}, up ${duration(status.uptimeSeconds)}\n`,
-    `${use.conns} of ${use.capacity} conns (${percent}%), ${use.services} services, ${use.dests} dests\n\n`,
-    attachments.length === 0 ? none : table(columns, rows, colors.dim),
-    `\n${exitsText(status, colors)}`,
+function statusText(status: Status, context: Context): string {
+  const { table: use, engine } = status;
+  const head = [
+    `${context.colors.bold("lvsd")} ${status.version}, ${engine}, pid ${status.pid}, up ${duration(status.uptimeSeconds)}\n`,
+    `${connsText(use)}, ${use.services} services, ${use.dests} dests\n`,
   ].join("");
+  // The kernel's own IPVS is on no interface in particular, and does not count why packets leave.
+  return engine === "kernel" ? head : `${head}\n${attachmentsText(status, context)}\n${exitsText(status, context.colors)}`;
 }
+
+function attachmentsText({ attachments }: Status, { colors }: Context): string {
+  if (attachments.length === 0) return colors.yellow("no interface: nothing is forwarded\n");
+  const rows = attachments.map((a) => [a.interface, String(a.ifindex), a.hook, a.mode, a.adopted ? "adopted" : ""]);
+  return table([left("INTERFACE"), right("INDEX"), left("HOOK"), left("MODE"), left("")], rows, colors.dim);
+}
+
+/** A capacity of 0 is no limit. */
+const connsText = ({ conns, capacity }: Status["table"]): string =>
+  capacity === 0 ? `${conns} conns` : `${conns} of ${capacity} conns (${Math.round((100 * conns) / capacity)}%)`;
 
 /** By fate, then by number; exits that no packet took are left out. */
 function exitsText({ exits }: Status, colors: Context["colors"]): string {

@@ -9,14 +9,14 @@ import {
   type ServiceKey,
   serviceId,
 } from "../../director/director.ts";
+import type { EngineDirector, EngineName, Log } from "../../director/engine.ts";
 import { type MarkRule, markProblems } from "../../director/marks.ts";
 import type { ExplainQuery } from "../../director/status.ts";
-import type { Log, XdpDirector } from "../../director/xdp/types.ts";
 import { ip } from "../../net/ip.ts";
 
 /** Tables in memory, for tests of what stands around a director. It keeps services and dests, and does nothing with packets. */
-export class FakeDirector implements XdpDirector {
-  readonly engine = "xdp";
+export class FakeDirector implements EngineDirector {
+  readonly engine: EngineName;
   readonly #services = new Map<string, Service>();
   #marks: readonly MarkRule[] = [];
   readonly applied: Operation[] = [];
@@ -25,8 +25,9 @@ export class FakeDirector implements XdpDirector {
   ticks = 0;
   stopped: { leave: boolean } | undefined;
 
-  constructor(interfaces: readonly string[] = []) {
+  constructor(interfaces: readonly string[] = [], engine: EngineName = "xdp") {
     this.interfaces = interfaces;
+    this.engine = engine;
   }
 
   info = () => ({ version: 0x10201, connTableSize: 1 << 20 });
