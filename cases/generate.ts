@@ -61,8 +61,9 @@ const SETTINGS: readonly (readonly [string, readonly string[]])[] = [
 
 /**
  * A template that is due while it has children lives on for 60 s, as long as a conn in SYN_RECV; two that are due at once have
- * no order. So only UDP's templates, whose children live for 4 s or 300 s, are that short-lived.
+ * no order. So only UDP's templates, whose children live for 4 s or 290 s, are that short-lived.
  */
+const UDP_TIMEOUT = 290; // s
 const PERSIST = { tcp: [0, 0, 0, 1000], udp: [0, 0, 0, 7, 33, 77, 400] }; // s
 const NETMASKS = { ipv4: [0xffffffff, 0xffffff00, 0xff00ff00], ipv6: [128, 64, 33, 126] };
 
@@ -90,6 +91,7 @@ export class Generator {
   *steps(packets: number): Steps {
     const random = this.#random;
     yield { do: "wait", ms: FRACTION };
+    yield apply({ op: "set-timeouts", timeouts: { udp: UDP_TIMEOUT } });
     // Switched on later, it would be a matter of taste whether it is about dests that went before.
     if (random.chance(0.3)) yield apply({ op: "set-setting", name: "expire_nodest_conn", value: "1" });
     for (let services = 1 + random.below(3); services > 0; services--) yield* this.#newService();
@@ -205,7 +207,7 @@ export class Generator {
   #setting(): Step {
     const random = this.#random;
     if (random.chance(0.3)) {
-      const timeouts = { tcp: random.pick([5, 900]), tcpFin: random.pick([3, 120]), udp: random.pick([4, 300]) };
+      const timeouts = { tcp: random.pick([5, 900]), tcpFin: random.pick([3, 120]), udp: random.pick([4, UDP_TIMEOUT]) };
       return apply({ op: "set-timeouts", timeouts });
     }
     const [name, values] = random.pick(SETTINGS);
