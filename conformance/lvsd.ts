@@ -13,7 +13,7 @@ import { ipBatch } from "./topology.ts";
  * and end with it), starts bin/lvsd in the director's, waits until `bin/ipvsadm -Ln` answers, and carries the case out.
  */
 const SIDE_BY_SIDE = 3; // cases at a time: mostly they wait
-const START_MS = 15_000;
+const START_MS = 60_000;
 const STEP_MS = 3_000; // a command or a run of picks, on a machine that has much else to do
 
 const bin = (name: string): string => join(ROOT, "bin", name);
