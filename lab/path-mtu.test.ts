@@ -4,20 +4,31 @@ import type { Frame } from "./frame.ts";
 import { hooks } from "./hooks.ts";
 import { type Lab, startLab } from "./lab.ts";
 import { diagnose, runScript, startLvsd, startRealServer } from "./lvsd.ts";
+import { endpoint } from "./methods.ts";
 import { missing } from "./needs.ts";
 import { makeBigFile, type Nginx, startNginx } from "./nginx.ts";
-import { MTU, narrow, VIPS } from "./topologies/narrow.ts";
+import { MTU, narrow, VIPS, VIPS6 } from "./topologies/narrow.ts";
 import { sha256Of, upload } from "./traffic.ts";
 
 /** A tunnel's header makes packets longer than a link behind the director takes. The sender has to learn of it. */
 
 const reason = missing("bin/lvsd", "bin/ipvsadm", "bin/lvsctl");
-const BYTES = 100_000_000;
-const OUTER = 20; // bytes of IPv4 header in front
+/** How much is sent, and the bytes of the header in front. */
+const families = {
+  ipv4: { vips: VIPS, bytes: 100_000_000, outer: 20 },
+  ipv6: { vips: VIPS6, bytes: 20_000_000, outer: 40 },
+} as const;
 
 const places = [
-  ["the director's own link", VIPS.own, "rs1"],
-  ["a link behind the next router", VIPS.farther, "rs2"],
+  ["the director's own link", "own", "rs1"],
+  ["a link behind the next router", "farther", "rs2"],
+] as const;
+
+/** As in the kernel (spec 5.7), errors about a tunnel's own packets are relayed in IPv4 only. */
+const cases = [
+  ["ipv4", places[0]],
+  ["ipv4", places[1]],
+  ["ipv6", places[0]],
 ] as const;
 
 for (const hook of hooks) {
@@ -28,37 +39,43 @@ for (const hook of hooks) {
       lab = await startLab(hook.prepare(narrow));
       const { director, rs1, rs2 } = lab.hosts;
       const [nginx1, nginx2] = await Promise.all([
-        startNginx(lab, rs1, ["0.0.0.0:80"]),
-        startNginx(lab, rs2, ["0.0.0.0:80"]),
-        startRealServer(rs1, [VIPS.own], "tunnel", "narrow"),
-        startRealServer(rs2, [VIPS.farther], "tunnel", "remote"),
+        startNginx(lab, rs1, ["0.0.0.0:80", "[::]:80"]),
+        startNginx(lab, rs2, ["0.0.0.0:80", "[::]:80"]),
+        startRealServer(rs1, [VIPS.own, VIPS6.own], "tunnel", "narrow"),
+        startRealServer(rs2, [VIPS.farther, VIPS6.farther], "tunnel", "remote"),
         startLvsd(director, hook.lvsd),
       ]);
       servers = { rs1: nginx1, rs2: nginx2 };
-      const lines = places.flatMap(([, vip, server]) => [
-        `ipvsadm -A -t ${vip}:80 -s rr`,
-        `ipvsadm -a -t ${vip}:80 -r ${lab.hosts[server].address()}:80 -i`,
-      ]);
+      const lines = places.flatMap(([, which, server]) =>
+        (["ipv4", "ipv6"] as const).flatMap((family) => {
+          const service = `-t ${endpoint(families[family].vips[which], 80)}`;
+          const dest = endpoint(lab.hosts[server].address(undefined, family), 80);
+          return [`ipvsadm -A ${service} -s rr`, `ipvsadm -a ${service} -r ${dest} -i`];
+        }),
+      );
       await runScript(director, lines.join("\n"));
     });
     afterAll(() => lab?.close());
     beforeEach(() => onTestFailed(async () => console.error(await diagnose(lab.hosts.director))));
 
-    for (const [place, vip, server] of places) {
-      test(`takes 100 MB where ${place} passes ${MTU} bytes`, async () => {
+    for (const [family, [place, which, server]] of cases) {
+      const { vips, bytes, outer } = families[family];
+      test(`takes ${bytes / 1e6} MB by ${family} where ${place} passes ${MTU} bytes`, async () => {
         const { client } = lab.hosts;
-        const { path } = makeBigFile(lab, BYTES);
-        const errors = await startCapture(lab, client, { interface: "outside", filter: "icmp", direction: "in" });
+        const { path } = makeBigFile(lab, bytes);
+        // 2: packet too big (ICMPv6 has neighbours to talk about as well)
+        const filter = "icmp or (icmp6 and ip6[40] == 2)";
+        const errors = await startCapture(lab, client, { interface: "outside", filter, direction: "in" });
 
-        await upload(client, path, `http://${vip}/put/it`);
+        await upload(client, path, `http://${endpoint(vips[which], 80)}/put/it`);
 
         const sums = [servers[server].pathOf("it"), path].map((file) => sha256Of(client, file));
         expect(await sums[0]).toBe(await sums[1]);
         const told = await errors.stop();
         expect(told.length).toBeGreaterThan(0);
         for (const frame of told) {
-          expect(fragmentationNeeded(frame)).toBe(MTU - OUTER);
-          expect(frame.ip[1]).toMatchObject({ source: "10.1.0.2", destination: vip });
+          expect(greatestPacket(frame)).toBe(MTU - outer);
+          expect(frame.ip[1]?.destination).toBe(vips[which]);
           expect(frame.badChecksums.filter((bad) => bad.startsWith("ip "))).toEqual([]); // of TCP only the beginning is there
         }
       });
@@ -66,9 +83,10 @@ for (const hook of hooks) {
   });
 }
 
-/** The greatest packet an ICMP error (RFC 1191) says to send. */
-function fragmentationNeeded({ bytes, ip }: Frame): number | undefined {
-  const at = ip[0]!.at + 20;
-  const isIt = ip[0]?.protocol === 1 && bytes[at] === 3 && bytes[at + 1] === 4;
-  return isIt ? (bytes[at + 6]! << 8) | bytes[at + 7]! : undefined;
+/** The greatest packet an ICMP error says to send: RFC 1191, RFC 8201. */
+function greatestPacket({ bytes, ip }: Frame): number | undefined {
+  const { protocol, at } = ip[0]!;
+  const icmp = new DataView(bytes.buffer, bytes.byteOffset + at + (protocol === 58 ? 40 : 20));
+  if (protocol === 58) return icmp.getUint8(0) === 2 ? icmp.getUint32(4) : undefined;
+  return icmp.getUint16(0) === 0x0304 ? icmp.getUint16(6) : undefined;
 }
