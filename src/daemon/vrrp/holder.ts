@@ -1,19 +1,30 @@
 import { type Change, changes, type Held, holdings, nothingHeld, together } from "../../vrrp/addresses.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import type { Announcer } from "./announcer.ts";
+import type { Firewall } from "./firewall.ts";
 import { hasArp, type Network } from "./network.ts";
 import type { Unit } from "./unit.ts";
 
 /** Puts addresses, routes and rules on the machine, takes them away, and announces them. */
 
+export interface HolderTools {
+  readonly network: Network;
+  readonly announcer: Announcer;
+  readonly firewall: Firewall;
+  /** Does the machine forward on this link? */
+  isRouter(link: Link): boolean;
+}
+
 export class Holder {
   readonly #network: Network;
   readonly #announcer: Announcer;
+  readonly #firewall: Firewall;
   readonly #isRouter: (link: Link) => boolean;
 
-  constructor(network: Network, announcer: Announcer, isRouter: (link: Link) => boolean) {
+  constructor({ network, announcer, firewall, isRouter }: HolderTools) {
     this.#network = network;
     this.#announcer = announcer;
+    this.#firewall = firewall;
     this.#isRouter = isRouter;
   }
 
@@ -30,17 +41,25 @@ export class Holder {
   }
 
   /** Without asking first what is there: that would cost time, and what is there already does no harm. */
-  take(unit: Unit): void {
+  take(unit: Unit, all: Iterable<Unit>): void {
     unit.isHolding = true;
+    this.refuse(all); // first: there must be no moment in which they are let through
     const own = this.holdings(unit);
     this.#apply(changes(own, own, nothingHeld));
   }
 
-  release(unit: Unit): void {
+  release(unit: Unit, all: Iterable<Unit>): void {
     unit.isHolding = false;
     this.#announcer.drop(unit.config.name);
     const own = this.holdings(unit);
     this.#apply(changes(nothingHeld, own, own));
+    this.refuse(all);
+  }
+
+  /** Has the firewall drop what is for addresses of those that do not accept it. */
+  refuse(all: Iterable<Unit>): void {
+    const units = [...all].filter((u) => u.isHolding && !u.config.accept);
+    this.#firewall.refuse(units.flatMap((u) => [...u.config.addresses, ...u.config.excluded].map((a) => a.ip)));
   }
 
   /** @returns the addresses that it began with, as "ADDRESS on INTERFACE" */

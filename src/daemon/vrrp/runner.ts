@@ -1,36 +1,28 @@
 import { explain } from "../../fault.ts";
 import { examine, type Heard, type Refusal } from "../../vrrp/accept.ts";
 import { type Held, together } from "../../vrrp/addresses.ts";
-import { type Instance, identity, type Notify, type SyncGroup, type Tracking, type VrrpConfig } from "../../vrrp/config.ts";
+import { type Instance, identity, type Notify, type SyncGroup, type VrrpConfig } from "../../vrrp/config.ts";
 import { accepted, changed, refused, type Told } from "../../vrrp/diagnose.ts";
 import { deadline, type Effect, type Input, type Millis, step } from "../../vrrp/machine.ts";
 import type { Event, NotifyWord } from "../../vrrp/notify.ts";
 import { Timers } from "../../vrrp/timers.ts";
 import { outcome, type Tracked } from "../../vrrp/track.ts";
-import type { Link } from "../../wire/rtnetlink-link.ts";
-import type { Announcer } from "./announcer.ts";
-import type { Firewall } from "./firewall.ts";
 import { groupWord, membersOf, ordersFor, orderText } from "./groups.ts";
-import { Holder } from "./holder.ts";
-import { isUp, type Network } from "./network.ts";
+import { Holder, type HolderTools } from "./holder.ts";
 import type { Listen } from "./ports.ts";
+import { trackedBy } from "./tracked.ts";
 import type { Trackers } from "./trackers.ts";
 import { destinations, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
 import { isFor, isSameWire, type SocketMaker, Wires } from "./wires.ts";
 
 /** Runs instances: feeds their machines, and has done what these want. All that is outside comes in as Surroundings. */
 
-export interface Surroundings extends SocketMaker {
+export interface Surroundings extends SocketMaker, HolderTools {
   now(): Millis;
   /** Call `wake` at that time; replaces what was asked before. */
   wakeAt(at: Millis | undefined): void;
-  readonly network: Network;
-  readonly announcer: Announcer;
   /** Those of the configuration in force. */
   trackers(): Trackers;
-  readonly firewall: Firewall;
-  /** Does the machine forward on this link? */
-  isRouter(link: Link): boolean;
   /** A change, for scripts, FIFOs and whoever watches. */
   tell(event: Event, notify: Notify): void;
   /** @param detail of use to who looks for a fault */
@@ -60,7 +52,7 @@ export class VrrpRunner {
   constructor(config: VrrpConfig, out: Surroundings) {
     this.#config = config;
     this.#out = out;
-    this.#holder = new Holder(out.network, out.announcer, out.isRouter);
+    this.#holder = new Holder(out);
     this.#wires = new Wires(out, (listen, vrid, heard) => this.#hear(listen, vrid, heard));
     for (const instance of config.instances) this.units.set(instance.name, newUnit(instance));
     this.#assignGroups();
@@ -165,21 +157,8 @@ export class VrrpRunner {
 
   #tracked(unit: Unit): readonly Tracked[] {
     const group = this.#groupOf(unit);
-    return [unit.config.track, ...(group === undefined ? [] : [group.track])].flatMap((t) => this.#trackedBy(t));
-  }
-
-  #trackedBy(t: Tracking): readonly Tracked[] {
-    const trackers = this.#out.trackers();
-    const up = new Set(this.#out.network.links().flatMap((link) => (isUp(link) ? [link.name] : [])));
-    const look = (kind: "script" | "file" | "process", refs: Tracking["scripts"]): Tracked[] =>
-      refs.map(({ name, weight }) => {
-        const thing = trackers.look(kind, name);
-        return { kind, name, weight: weight ?? thing.weight, value: thing.value };
-      });
-    const links = t.interfaces.map(({ name, weight }): Tracked => {
-      return { kind: "interface", name, weight: weight ?? { weight: 0, reverse: false }, value: up.has(name) };
-    });
-    return [...links, ...look("script", t.scripts), ...look("file", t.files), ...look("process", t.processes)];
+    const all = [unit.config.track, ...(group === undefined ? [] : [group.track])];
+    return all.flatMap((tracking) => trackedBy(tracking, this.#out.trackers(), this.#out.network.links()));
   }
 
   #hear(listen: Listen, vrid: number, heard: Heard): void {
@@ -243,12 +222,10 @@ export class VrrpRunner {
         this.#advertise(unit, effect.priority);
         break;
       case "take-addresses":
-        this.#refuse(unit);
-        this.#holder.take(unit);
+        this.#holder.take(unit, this.units.values());
         break;
       case "release-addresses":
-        this.#holder.release(unit);
-        this.#refuse();
+        this.#holder.release(unit, this.units.values());
         break;
       case "announce":
         this.#announce(unit, effect.repeat);
@@ -259,12 +236,6 @@ export class VrrpRunner {
       case "say":
         this.#say(unit, effect.text, effect.detail);
     }
-  }
-
-  /** @param next who is about to hold its addresses: there must be no moment in which they are let through */
-  #refuse(next?: Unit): void {
-    const units = [...this.units.values()].filter((u) => (u.isHolding || u === next) && !u.config.accept);
-    this.#out.firewall.refuse(units.flatMap((u) => [...u.config.addresses, ...u.config.excluded].map((a) => a.ip)));
   }
 
   #advertise(unit: Unit, priority: number): void {
@@ -350,7 +321,7 @@ export class VrrpRunner {
     this.units.clear();
     for (const unit of units) this.units.set(unit.config.name, unit);
     this.#assignGroups();
-    this.#refuse();
+    this.#holder.refuse(units);
     const made = this.#holder.reconcile(units, old);
     this.evaluate();
     for (const unit of units) {

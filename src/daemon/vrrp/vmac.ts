@@ -4,8 +4,10 @@ import { type Mac, mac, macBytes } from "../../net/mac.ts";
 import type { Instance, VrrpConfig } from "../../vrrp/config.ts";
 import { attribute, concat, NLM_F_CREATE, NLM_F_EXCL, nested, textBytes, uint32Bytes } from "../../wire/netlink.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "../../wire/rtnetlink.ts";
+import { plainAddress } from "../../wire/rtnetlink-client.ts";
 import { linkHeader } from "../../wire/rtnetlink-link.ts";
 import type { Network } from "./network.ts";
+import { isLinkLocal } from "./ports.ts";
 
 /** Virtual MACs: a macvlan in private mode for each instance that wants one (spec 3.11). */
 
@@ -16,6 +18,11 @@ const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_MACVLAN_MODE = 1;
+const IFLA_AF_SPEC = 26;
+const AF_INET6 = 10;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const ADDR_GEN_NONE = 1;
+const IFA_F_NODAD = 2;
 const MACVLAN_MODE_PRIVATE = 1;
 
 /** RFC 9568 section 7.3. */
@@ -57,10 +64,31 @@ function addVmac(i: Instance, name: string, parent: string, network: Network, lo
     log(`(${i.name}): Success creating VMAC interface ${name}`);
   }
   network.refresh();
+  const { ifindex } = find(name)!;
   setSysctls(i, name, parent);
-  network.changeLink(find(name)!.ifindex, { up: true });
+  network.client.request(`prepare VMAC ${name}`, RTM_NEWLINK, 0, noGeneratedAddress(ifindex));
+  network.changeLink(ifindex, { up: true });
+  if (i.family === "ipv6") copyLinkLocal(base.ifindex, ifindex, network);
   network.refresh();
 }
+
+/** It sends from the address of its parent. */
+function copyLinkLocal(from: number, to: number, network: Network): void {
+  const own = network.held([]).addresses.find((a) => a.ifindex === from && isLinkLocal(a.address));
+  if (own === undefined) return;
+  network.apply({
+    op: "add",
+    kind: "address",
+    value: { ...plainAddress(to, own.address, own.prefixLength), flags: IFA_F_NODAD },
+  });
+}
+
+/** It is not to have a link-local address from its own MAC. */
+const noGeneratedAddress = (ifindex: number): Uint8Array =>
+  concat([
+    linkHeader(ifindex, 0, 0, 0),
+    nested(IFLA_AF_SPEC, nested(AF_INET6, attribute(IFLA_INET6_ADDR_GEN_MODE, Uint8Array.of(ADDR_GEN_NONE)))),
+  ]);
 
 /** So that the parent does not answer for the VMAC's addresses, nor the other way round. */
 function setSysctls(i: Instance, name: string, parent: string): void {

@@ -104,7 +104,7 @@ test("a master that stops says so, and is followed after the skew alone", async 
   await high.stop();
   const time = (await taken) - asked;
   console.info(`take-over after stop, advert_int 0.1: ${time.toFixed(0)} ms`);
-  expect(time).toBeLessThan(300);
+  expect(time).toBeLessThan(600);
   await ownedBy(stage.b);
   expect((await low.status())[0]!.counters.zeroReceived).toBe(1);
   expect(high.log()).toContain("(VI_1) sent 0 priority");
@@ -152,7 +152,7 @@ test("an address that somebody removes is put back at once, and the master stays
   const removed = performance.now();
   ip("-n", stage.a, "address", "delete", `${VIP}/32`, "dev", "eth0");
   await until("it is back", () => has(stage.a, VIP), 1000);
-  expect(performance.now() - removed).toBeLessThan(500);
+  expect(performance.now() - removed).toBeLessThan(1000);
   expect((await node.status())[0]!.counters).toMatchObject({ becameMaster: 1, releasedMaster: 0 });
 });
 

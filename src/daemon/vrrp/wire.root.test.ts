@@ -26,6 +26,8 @@ const cases: [name: string, words: string, vips: string][] = [
     "version 3\n advert_int 0.5\n unicast_src_ip 10.9.0.1\n unicast_peer {\n 10.9.0.2\n }\n unicast_ttl 64",
     "10.9.0.100/32",
   ],
+  ["version 3 with a virtual MAC", "version 3\n advert_int 0.5\n use_vmac", "10.9.0.100/32"],
+  ["version 3 over IPv6 with a virtual MAC", "version 3\n advert_int 0.5\n use_vmac", "fe80::100/64\n2001:db8:9::100/64"],
   ["version 3 over IPv6", "version 3\n advert_int 0.5", "fe80::100/64\n2001:db8:9::100/64"],
 ];
 

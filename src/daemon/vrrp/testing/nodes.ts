@@ -87,6 +87,7 @@ export async function openStage(): Promise<Stage> {
         [a, "10.9.0.1/24", "fe80::a/64"],
         [b, "10.9.0.2/24", "fe80::b/64"],
       ] as const) {
+        for (const vmac of ["vrrp.51", "vrrp6.51"]) tryTo(() => ip("-n", place, "link", "delete", vmac));
         ip("-n", place, "address", "flush", "dev", "eth0");
         ip("-n", place, "address", "add", address, "dev", "eth0");
         ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
