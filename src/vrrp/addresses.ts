@@ -49,11 +49,19 @@ export type Change =
 
 /** What an instance has while it is master, on interfaces that are there. */
 export function holdings(i: Instance, ifindex: IfIndex): Held {
-  const own = i.vmac ?? i.interface;
+  return onLinks({ ...i, addresses: [...i.addresses, ...i.excluded] }, i.vmac ?? i.interface, ifindex);
+}
+
+/** @param own where those stand that name no device */
+export function onLinks(
+  things: Pick<Instance, "addresses" | "routes" | "rules">,
+  own: string | undefined,
+  ifindex: IfIndex,
+): Held {
   return {
-    addresses: [...i.addresses, ...i.excluded].flatMap((a) => kernelAddress(a, own, ifindex) ?? []),
-    routes: i.routes.flatMap((r) => kernelRoute(r, own, ifindex) ?? []),
-    rules: i.rules,
+    addresses: things.addresses.flatMap((a) => kernelAddress(a, own, ifindex) ?? []),
+    routes: things.routes.flatMap((r) => kernelRoute(r, own, ifindex) ?? []),
+    rules: things.rules,
   };
 }
 

@@ -9,6 +9,8 @@ export interface VrrpConfig {
   readonly scripts: readonly TrackScript[];
   readonly files: readonly TrackFile[];
   readonly processes: readonly TrackProcess[];
+  /** Set from start to stop, on the device that each names. */
+  readonly statics: Pick<Instance, "addresses" | "routes" | "rules">;
   /** FIFOs that are told of every change, each with its reader, which is started with the path as last argument. */
   readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined }[];
   /** Nothing is started before. */

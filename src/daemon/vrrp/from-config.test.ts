@@ -36,6 +36,8 @@ const cases: [name: string, words: string, before: string, expected: object][] =
     "",
     { auth: { type: "none" } },
   ],
+  ["version 2 counts whole seconds", `advert_int 1.4\n ${VIP}`, "", { advertInterval: 1000 }],
+  ["version 3 has 12 bits", `version 3\n advert_int 200\n ${VIP}`, "", { advertInterval: 40_950 }],
   ["fractions of seconds", `version 3\n advert_int 0.25\n ${VIP}`, "", { advertInterval: 250 }],
   [
     "unicast with its peers",
@@ -66,6 +68,19 @@ const cases: [name: string, words: string, before: string, expected: object][] =
   ],
 ];
 for (const [name, words, before, expected] of cases) test(name, () => expect(one(words, before)).toMatchObject(expected));
+
+test("addresses that an advert has no room for are held all the same", () => {
+  const list = Array.from({ length: 100 }, (_, n) => `fe80::${n + 1}`).join("\n");
+  const { addresses, excluded } = one(`virtual_ipaddress {\n ${list}\n }`);
+  expect([addresses.length, excluded.length]).toEqual([90, 10]);
+});
+
+test("static addresses stand on the default interface", () => {
+  const { statics } = read(
+    "global_defs {\n default_interface eth7\n }\nstatic_ipaddress {\n 10.0.0.5/24\n 10.0.1.5/24 dev eth1\n }",
+  );
+  expect(statics.addresses.map((a) => `${a.ip}/${a.length} ${a.dev}`)).toEqual(["10.0.0.5/24 eth7", "10.0.1.5/24 eth1"]);
+});
 
 test("trackers, groups, scripts and FIFOs", () => {
   const config = read(`

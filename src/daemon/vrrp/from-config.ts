@@ -35,6 +35,11 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
     files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
     processes: config.vrrpTrackProcess.flatMap((p) => processOf(p) ?? []),
+    statics: {
+      addresses: values(config.staticIpaddress).map((a) => ({ ...addressOf(a), dev: a.dev ?? g?.defaultInterface ?? "eth0" })),
+      routes: routesOf(values(config.staticRoutes)),
+      rules: rulesOf(values(config.staticRules)),
+    },
     fifos: [
       ...(g?.notifyFifo === undefined ? [] : [{ path: g.notifyFifo, reader: script(g, g.notifyFifoScript) }]),
       ...(g?.vrrpNotifyFifo === undefined ? [] : [{ path: g.vrrpNotifyFifo, reader: script(g, g.vrrpNotifyFifoScript) }]),
@@ -53,6 +58,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
   const strict = i.strictMode ?? g?.vrrpStrict ?? false;
   const auth = version === 2 && !strict ? i.authentication : undefined;
   const isOwner = priority === 255;
+  const addresses = values(i.virtualIpaddress).map(addressOf);
   const preempt = !i.nopreempt || i.state === "MASTER" || isOwner;
   return {
     name: i.header,
@@ -60,10 +66,10 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     ...{ family, version, priority, preempt },
     interface: i.interface,
     eager: i.state === "MASTER",
-    advertInterval: ms(i.advertInt),
+    advertInterval: intervalOf(i.advertInt, version),
     preemptDelay: preempt && !strict && i.state !== "MASTER" && !isOwner ? ms(i.preemptDelay) : 0,
-    addresses: values(i.virtualIpaddress).map(addressOf),
-    excluded: values(i.virtualIpaddressExcluded).map(addressOf),
+    addresses: addresses.slice(0, FITTING[family]),
+    excluded: [...addresses.slice(FITTING[family]), ...values(i.virtualIpaddressExcluded).map(addressOf)],
     routes: routesOf(values(i.virtualRoutes)),
     rules: rulesOf(values(i.virtualRules)),
     auth: { type: auth?.authType === "PASS" ? "pass" : auth?.authType === "AH" ? "ah" : "none", password: auth?.authPass ?? "" },
@@ -88,6 +94,15 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? `vrrp${family === "ipv6" ? "6" : ""}.${i.virtualRouterId}`),
     vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
   };
+}
+
+/** Addresses that an advert has room for; the others are held all the same (spec 2.13). */
+const FITTING = { ipv4: 255, ipv6: 90 } as const;
+
+/** Whole seconds in version 2, in version 3 hundredths up to the most that 12 bits say. */
+function intervalOf(seconds: number, version: 2 | 3): number {
+  if (version === 2) return 1000 * Math.min(255, Math.max(1, Math.round(seconds)));
+  return 10 * Math.min(4095, Math.max(1, Math.round(seconds * 100)));
 }
 
 const defaultGroup = (g: GlobalDefs | undefined, family: "ipv4" | "ipv6"): Ip =>

@@ -1,4 +1,5 @@
-import { type Change, changes, type Held, holdings, nothingHeld, together } from "../../vrrp/addresses.ts";
+import { type Change, changes, type Held, holdings, nothingHeld, onLinks, together } from "../../vrrp/addresses.ts";
+import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Firewall } from "./firewall.ts";
@@ -21,6 +22,8 @@ export class Holder {
   readonly #firewall: Firewall;
   readonly #isRouter: (link: Link) => boolean;
 
+  #statics: VrrpConfig["statics"] = { addresses: [], routes: [], rules: [] };
+
   constructor({ network, announcer, firewall, isRouter }: HolderTools) {
     this.#network = network;
     this.#announcer = announcer;
@@ -31,6 +34,18 @@ export class Holder {
   holdings(unit: Unit): Held {
     const links = this.#network.links();
     return holdings(unit.config, (name) => links.find((l) => l.name === name)?.ifindex);
+  }
+
+  /** What is there from start to stop. Takes effect with the next reconcile. @returns what was there before */
+  setStatics(statics: VrrpConfig["statics"]): Held {
+    const before = this.#fixed();
+    this.#statics = statics;
+    return before;
+  }
+
+  #fixed(): Held {
+    const links = this.#network.links();
+    return onLinks(this.#statics, undefined, (name) => links.find((l) => l.name === name)?.ifindex);
   }
 
   /** All that it should have is there. */
@@ -84,9 +99,10 @@ export class Holder {
   reconcile(units: readonly Unit[], gone: Held = nothingHeld): ReadonlyMap<Unit, number> {
     const all = new Map(units.map((unit) => [unit, this.holdings(unit)]));
     const holding = units.filter((u) => u.isHolding);
-    const own = together([...all.values(), gone]);
+    const fixed = this.#fixed();
+    const own = together([...all.values(), fixed, gone]);
     const tables = [...new Set(own.routes.map((r) => r.table))];
-    const todo = changes(together(holding.map((u) => all.get(u)!)), own, this.#network.held(tables));
+    const todo = changes(together([...holding.map((u) => all.get(u)!), fixed]), own, this.#network.held(tables));
     this.#apply(todo);
     const made = new Set<unknown>(todo.filter((c) => c.op === "add").map((c) => c.value));
     return new Map(holding.map((unit) => [unit, listOf(all.get(unit)!).filter((thing) => made.has(thing)).length]));

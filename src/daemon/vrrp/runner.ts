@@ -68,6 +68,7 @@ export class VrrpRunner {
     // An owner's address may well be the interface's own, without which it could not send.
     const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255 && !unit.isResuming);
     for (const unit of others) this.#say(unit, "removing VIPs.", true);
+    this.#holder.setStatics(this.#config.statics);
     this.#holder.reconcile(others);
     if (startupDelay === 0) {
       this.#begin();
@@ -114,7 +115,8 @@ export class VrrpRunner {
     this.#isStale = true;
     const now = this.#out.now();
     this.#timers.set(EVALUATE, now);
-    if ([...this.units.values()].some((u) => u.isHolding))
+    const { addresses, routes } = this.#config.statics;
+    if (addresses.length + routes.length > 0 || [...this.units.values()].some((u) => u.isHolding))
       this.#timers.set(RECONCILE, Math.max(now, this.#lastReconcile + RECONCILE_GAP));
     this.#arm();
   }
@@ -314,7 +316,7 @@ export class VrrpRunner {
     const before = [...this.units.values()];
     for (const unit of before) if (unit.state.name === "master") this.#advertise(unit, unit.priority);
     const known = new Map(before.map((u) => [identity(u.config), u]));
-    const old = together(before.map((u) => this.#holder.holdings(u)));
+    const old = together([...before.map((u) => this.#holder.holdings(u)), this.#holder.setStatics(config.statics)]);
     const units = config.instances.map((instance) => this.#renew(known, instance));
     for (const unit of known.values()) this.#remove(unit);
     this.#config = config;
@@ -353,6 +355,7 @@ export class VrrpRunner {
     for (const unit of this.units.values()) this.#order(unit, { type: "stop" });
     for (const { name, notify } of this.#config.groups)
       this.#out.tell({ type: "GROUP", name, word: "STOP", priority: 0 }, notify);
+    this.#holder.reconcile([], this.#holder.setStatics({ addresses: [], routes: [], rules: [] }));
     this.#out.wakeAt(undefined);
   }
 

@@ -103,7 +103,7 @@ export function startVrrp(first: VrrpConfig, { namespace, resume = false, log, o
 const paceOf = (config: VrrpConfig): Pace => ({ garp: config.garpInterval, gna: config.gnaInterval });
 
 function prepare(config: VrrpConfig, network: Network, log: (text: string) => void): void {
-  if (config.instances.some((i) => i.routes.length + i.rules.length > 0)) network.watchRoutes();
+  if ([config.statics, ...config.instances].some((i) => i.routes.length + i.rules.length > 0)) network.watchRoutes();
   addVmacs(config, network, log);
 }
 
