@@ -225,7 +225,7 @@ static __always_inline bool relay_error(HOOK_CONTEXT *ctx, const struct packet *
 	icmp->checksum = 0;
 	icmp->rest = bpf_htonl(mtu);
 	icmp->checksum = ~fold(sum_packet(ctx, ETH_LEN + sizeof(*ip), ICMP_HEADER + quoted));
-	*(__u32 *)ip = 0x45 | 0xc0 << 8 | (__u32)bpf_htons(sizeof(*ip) + ICMP_HEADER + quoted) << 16;
+	*(__u32 *)ip = 0x45 | ((inner->tos & 0x1e) | 0xc0u) << 8 | (__u32)bpf_htons(sizeof(*ip) + ICMP_HEADER + quoted) << 16;
 	*((__u32 *)ip + 1) = bpf_get_prandom_u32() & 0xffff;
 	ip->ttl = 64;
 	ip->protocol = IPPROTO_ICMP;

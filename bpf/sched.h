@@ -67,22 +67,10 @@ struct wrr_walk {
 	__u32 start;            /* where the walk began; count: at the head */
 	__u32 picked;
 	__s32 level;
-	bool restarted, last_pass;
+	__u32 restarted, last_pass; /* bool */
 };
 
 #define WRR_MAX_STEPS (1 << 20)
-
-/*
- * Zero, which the verifier must not know: it follows a walk until nothing in it changes, and a place counted up from
- * a known number never stops changing.
- */
-static __always_inline __u32 unknown_zero(__u32 i)
-{
-	__u32 same = i;
-
-	opaque(same);
-	return i - same;
-}
 
 static long wrr_step(__u32 i, struct wrr_walk *w)
 {
@@ -126,9 +114,11 @@ static __always_inline __u32 wrr_position(const struct service *s, __u32 cursor)
 static __noinline __u32 try_wrr(const struct service *s, struct service_state *state)
 {
 	__u64 before = READ_ONCE(state->cursor), now;
+	__u32 zero = unknown_zero(s->count);
 	struct wrr_walk w = {
 		.list = s->list, .count = s->count, .step = s->wrr_step, .top = s->wrr_top,
-		.position = wrr_position(s, before >> 32), .stop = ~0u, .level = (__s32)before, .picked = MISS,
+		.position = wrr_position(s, before >> 32), .stop = ~0u - zero, .level = (__s32)before, .picked = MISS,
+		.restarted = zero, .last_pass = zero,
 	};
 
 	if (s->wrr_top == 0)
@@ -274,7 +264,8 @@ static long twos_step(__u32 i, struct twos_walk *w)
 
 static __always_inline __u32 pick_twos(const struct service *s)
 {
-	struct twos_walk w = { .list = s->list, .total = unknown_zero(s->count), .choice = { MISS, MISS } };
+	__u32 zero = unknown_zero(s->count);
+	struct twos_walk w = { .list = s->list, .total = zero, .choice = { MISS - zero, MISS - zero } };
 	struct dest *a, *b;
 
 	bpf_loop(s->count, twos_sum, &w, 0);

@@ -13,6 +13,19 @@ static __always_inline __u32 member_at(__u32 at)
 	return dest ? *dest : MISS;
 }
 
+/*
+ * Zero, which the verifier must not know. What a walk's step changes and then looks at has to begin with it: newer verifiers follow a
+ * walk until nothing in it changes, and a place counted up from a known number never stops changing; those before 6.7 follow one
+ * step only, and cut out of the program whatever cannot happen in the first.
+ */
+static __always_inline __u32 unknown_zero(__u32 i)
+{
+	__u32 same = i;
+
+	opaque(same);
+	return i - same;
+}
+
 struct best_walk {
 	__u32 list, scheduler, picked;
 	__s64 cost;             /* of the best so far */
@@ -70,7 +83,8 @@ static long best_step(__u32 i, struct best_walk *w)
 
 static __always_inline __u32 pick_best(const struct service *s, enum scheduler scheduler)
 {
-	struct best_walk w = { .list = s->list, .scheduler = scheduler, .picked = MISS };
+	__u32 zero = unknown_zero(s->count);
+	struct best_walk w = { .list = s->list, .scheduler = scheduler, .picked = MISS - zero, .cost = zero, .weight = zero };
 
 	bpf_loop(s->count, best_step, &w, 0);
 	return w.picked;
