@@ -12,7 +12,7 @@ import { ipBatch } from "./topology.ts";
  * lvsd in the same topology, on this host: the agent makes three namespaces of its own for each case (they have no names
  * and end with it), starts bin/lvsd in the director's, waits until `bin/ipvsadm -Ln` answers, and carries the case out.
  */
-const SIDE_BY_SIDE = 3; // cases at a time: mostly they wait
+export const SIDE_BY_SIDE = 3; // cases at a time: mostly they wait
 const START_MS = 60_000;
 const STEP_MS = 3_000; // a command or a run of picks, on a machine that has much else to do
 
@@ -49,9 +49,12 @@ export class LvsdSide implements Side {
   private dir = "";
   private agent = "";
   private readonly running = new Set<ChildProcess>();
+  private readonly atOnce: number;
 
-  constructor(hook: Hook) {
+  /** @param atOnce cases at a time */
+  constructor(hook: Hook, atOnce = SIDE_BY_SIDE) {
     this.dialect = lvsdDialect(hook);
+    this.atOnce = atOnce;
   }
 
   async start(): Promise<void> {
@@ -74,7 +77,7 @@ export class LvsdSide implements Side {
         outcomes[i] = await this.runOne(cases[i]!, i);
       }
     };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+    await Promise.all(Array.from({ length: this.atOnce }, worker));
     return outcomes;
   }
 

@@ -5,7 +5,7 @@ import { explain } from "../src/fault.ts";
 import { HERE } from "./agent.ts";
 import { type Case, parseCase } from "./case.ts";
 import { DIFFERENCES, type Difference } from "./differences.ts";
-import { type Hook, LvsdSide } from "./lvsd.ts";
+import { type Hook, LvsdSide, SIDE_BY_SIDE } from "./lvsd.ts";
 import { ModelSide } from "./model.ts";
 import { printResults, type Result, resultOf, unmetExpectations, unneeded } from "./report.ts";
 import type { Outcome, Side } from "./side.ts";
@@ -13,20 +13,28 @@ import { formatTranscript, parseTranscript } from "./transcript.ts";
 import { KernelSide } from "./uml.ts";
 
 /**
- *   node build/conformance.mjs [--side kernel|lvsd|model|both] [--hook xdp|tc] [--record] [--list] [FILTER...]
+ *   node build/conformance.mjs [--side kernel|lvsd|model|both] [--hook xdp|tc] [--at-once N]
+ *                              [--record] [--list] [FILTER...]
  *
  * `kernel` runs the cases on the real IPVS and holds the answers against the recorded ones (--record stores them);
  * `lvsd` and `model` run them on lvsd, or on its model, against the recorded answers; `both` (the default) runs kernel
- * and lvsd and compares them. FILTER: part of a name.
+ * and lvsd and compares them. FILTER: part of a name, or with "!" before it of those to leave out.
  */
 const CASES = join(HERE, "cases");
 const recordingPath = (name: string): string => join(CASES, `${name}.kernel.txt`);
+
+/** Parts of names: with "!" of those to leave out, the others of those to take (all when there are none). */
+function isWanted(filters: readonly string[]): (name: string) => boolean {
+  const out = filters.filter((part) => part.startsWith("!")).map((part) => part.slice(1));
+  const take = filters.filter((part) => !part.startsWith("!"));
+  return (name) => !out.some((part) => name.includes(part)) && (take.length === 0 || take.some((part) => name.includes(part)));
+}
 
 function readCases(filters: readonly string[]): Case[] {
   return readdirSync(CASES, { recursive: true, encoding: "utf8" })
     .filter((f) => f.endsWith(".case"))
     .map((f) => f.slice(0, -".case".length))
-    .filter((name) => filters.length === 0 || filters.some((part) => name.includes(part)))
+    .filter(isWanted(filters))
     .sort()
     .map((name) => parseCase(name, readFileSync(join(CASES, `${name}.case`), "utf8")));
 }
@@ -64,12 +72,14 @@ function record(outcomes: readonly Outcome[]): number {
 interface Options {
   readonly side: string;
   readonly hook: Hook;
+  readonly atOnce: number;
   readonly record: boolean;
   /** No filter was given. */
   readonly all: boolean;
 }
 
-const subject = (options: Options): Side => (options.side === "model" ? new ModelSide() : new LvsdSide(options.hook));
+const subject = (options: Options): Side =>
+  options.side === "model" ? new ModelSide() : new LvsdSide(options.hook, options.atOnce);
 
 async function runCases(options: Options, cases: readonly Case[]): Promise<number> {
   const kernel = options.side === "lvsd" || options.side === "model" ? recorded(cases) : await runOn(new KernelSide(), cases);
@@ -95,6 +105,7 @@ export async function main(args: readonly string[]): Promise<number> {
       options: {
         side: { type: "string", default: "both" },
         hook: { type: "string", default: "xdp" },
+        "at-once": { type: "string", default: String(SIDE_BY_SIDE) },
         record: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
       },
@@ -105,7 +116,13 @@ export async function main(args: readonly string[]): Promise<number> {
     const cases = readCases(positionals);
     if (!values.list)
       return await runCases(
-        { side: values.side, hook: values.hook as Hook, record: values.record, all: positionals.length === 0 },
+        {
+          side: values.side,
+          hook: values.hook as Hook,
+          atOnce: Number(values["at-once"]) || SIDE_BY_SIDE,
+          record: values.record,
+          all: positionals.length === 0,
+        },
         cases,
       );
     for (const c of cases) console.log(`${c.name}: ${c.about}`);
