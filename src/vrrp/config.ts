@@ -9,6 +9,8 @@ export interface VrrpConfig {
   readonly scripts: readonly TrackScript[];
   readonly files: readonly TrackFile[];
   readonly processes: readonly TrackProcess[];
+  /** A script that others may write to is not run as root. */
+  readonly scriptSecurity: boolean;
   /** Set from start to stop, on the device that each names. */
   readonly statics: Pick<Instance, "addresses" | "routes" | "rules">;
   /** FIFOs that are told of every change, each with its reader, which is started with the path as last argument. */

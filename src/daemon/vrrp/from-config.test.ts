@@ -82,6 +82,37 @@ test("static addresses stand on the default interface", () => {
   expect(statics.addresses.map((a) => `${a.ip}/${a.length} ${a.dev}`)).toEqual(["10.0.0.5/24 eth7", "10.0.1.5/24 eth1"]);
 });
 
+test("in a sync group what has a weight is not tracked, what has none is", () => {
+  const { instances } = read(`
+vrrp_script light {
+  script /bin/true
+}
+vrrp_script heavy {
+  script /bin/true
+  weight 10
+}
+vrrp_sync_group G {
+  group {
+    VI_1
+    VI_2
+  }
+}
+vrrp_instance VI_1 {
+  interface eth0
+  virtual_router_id 1
+  track_script {
+    light
+    heavy
+  }
+  track_interface {
+    eth1 weight 5
+    eth2
+  }
+  ${VIP.replace("dev eth1", "")}
+}`);
+  expect(instances[0]!.track).toMatchObject({ scripts: [{ name: "light" }], interfaces: [{ name: "eth2" }] });
+});
+
 test("trackers, groups, scripts and FIFOs", () => {
   const config = read(`
 global_defs {
@@ -105,6 +136,7 @@ vrrp_track_process nginx {
   delay 3
 }
 vrrp_sync_group G {
+  sync_group_tracking_weight
   group {
     VI_1
     VI_2

@@ -35,6 +35,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
     files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
     processes: config.vrrpTrackProcess.flatMap((p) => processOf(p) ?? []),
+    scriptSecurity: g?.enableScriptSecurity ?? false,
     statics: {
       addresses: values(config.staticIpaddress).map((a) => ({ ...addressOf(a), dev: a.dev ?? g?.defaultInterface ?? "eth0" })),
       routes: routesOf(values(config.staticRoutes)),
@@ -89,7 +90,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     ownerIgnoresAdverts: i.ownerIgnoreAdverts ?? g?.vrrpOwnerIgnoreAdverts ?? strict,
     skipAddressCheck: i.skipCheckAdvAddr ?? g?.vrrpSkipCheckAdvAddr ?? false,
     trackPrimary: !i.dontTrackPrimary,
-    track: withAddressLinks(trackingOf(i), i),
+    track: withAddressLinks(counting(config, trackingOf(i), groupWith(config, i.header)), i),
     notify: notifyOf(g, i),
     vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? `vrrp${family === "ipv6" ? "6" : ""}.${i.virtualRouterId}`),
     vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
@@ -149,6 +150,24 @@ const trackingOf = (block: Blocks): Tracking => ({
 
 const refs = (list: readonly Entry<Tracked>[]): TrackRef[] => list.map(({ value: { name, weight } }) => ({ name, weight }));
 
+const groupWith = (config: KeepalivedConfig, name: string): VrrpSyncGroup | undefined =>
+  config.vrrpSyncGroup.find((group) => values(group.group).flat().includes(name));
+
+/** In a sync group what has a weight is not tracked at all, unless the group says that it is (spec 2.12). */
+function counting(config: KeepalivedConfig, t: Tracking, group: VrrpSyncGroup | undefined): Tracking {
+  if (group === undefined || group.syncGroupTrackingWeight) return t;
+  const without = (list: readonly TrackRef[], own: (name: string) => number): TrackRef[] =>
+    list.filter(({ name, weight }) => (weight?.weight ?? own(name)) === 0);
+  const weightIn = (blocks: readonly { readonly header: string; readonly weight: FileWeight }[]) => (name: string) =>
+    blocks.find((block) => block.header === name)?.weight.weight ?? 0;
+  return {
+    interfaces: without(t.interfaces, () => 0),
+    scripts: without(t.scripts, weightIn(config.vrrpScript)),
+    files: without(t.files, weightIn(config.trackFile)),
+    processes: without(t.processes, weightIn(config.vrrpTrackProcess)),
+  };
+}
+
 /** Interfaces of its addresses are tracked too, unless `no_track` (spec 3.12). */
 function withAddressLinks(t: Tracking, i: VrrpInstance): Tracking {
   const tracked = new Set([i.interface, ...t.interfaces.map((r) => r.name)]);
@@ -162,7 +181,7 @@ function groupOf(config: KeepalivedConfig, group: VrrpSyncGroup): SyncGroup {
   return {
     name: group.header,
     members: values(group.group).flat(),
-    track: trackingOf(group),
+    track: counting(config, trackingOf(group), group),
     notify: notifyOf(config.globalDefs, group),
   };
 }

@@ -129,7 +129,18 @@ const statics = { addresses: [], routes: [], rules: [] };
 const address = (text: string) => ({ ...instance.addresses[0]!, ip: ip(text) });
 const config = (instances: readonly Partial<Instance>[], groups: readonly SyncGroup[] = []): VrrpConfig => ({
   instances: instances.map((change) => ({ ...instance, ...change })),
-  ...{ groups, scripts: [], files: [], processes: [], fifos: [], statics, startupDelay: 0, garpInterval: 0, gnaInterval: 0 },
+  ...{
+    groups,
+    scripts: [],
+    files: [],
+    processes: [],
+    fifos: [],
+    statics,
+    scriptSecurity: false,
+    startupDelay: 0,
+    garpInterval: 0,
+    gnaInterval: 0,
+  },
 });
 const VIP = "10.0.0.100";
 

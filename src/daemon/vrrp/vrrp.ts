@@ -9,6 +9,7 @@ import { type Network, openNetwork } from "./network.ts";
 import { type Notifier, openNotifier } from "./notifier.ts";
 import { openReceiver, openSender } from "./ports.ts";
 import { VrrpRunner } from "./runner.ts";
+import { judgeFile, withoutBadScripts } from "./security.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
 import { startTrackers, type Trackers } from "./trackers.ts";
 import { addVmacs, removeVmacs } from "./vmac.ts";
@@ -33,8 +34,14 @@ export interface VrrpOptions {
   onEvent(event: Event): void;
 }
 
-export function startVrrp(first: VrrpConfig, { namespace, resume = false, log, onEvent }: VrrpOptions): Vrrp {
+export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, onEvent }: VrrpOptions): Vrrp {
   const say = (text: string): void => log(text, false);
+  const secured = (wanted: VrrpConfig): VrrpConfig => {
+    const { config, lines } = withoutBadScripts(wanted, judgeFile);
+    for (const line of lines) say(line);
+    return config;
+  };
+  const first = secured(asked);
   let notifier: Notifier = openNotifier(first, say);
   const network = openNetwork({
     ...(namespace === undefined ? {} : { namespace }),
@@ -72,7 +79,8 @@ export function startVrrp(first: VrrpConfig, { namespace, resume = false, log, o
   let isOpen = true;
   return {
     status: () => [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),
-    replace(next) {
+    replace(wanted) {
+      const next = secured(wanted);
       const before = trackers;
       trackers = startTrackers(next, trackerOut, before);
       before.close();
