@@ -18,7 +18,7 @@ setup: ## Debian packages and npm packages that are missing
 BPF_SOURCES := $(wildcard bpf/*.bpf.c)
 BPF_OBJECTS := $(BPF_SOURCES:bpf/%.bpf.c=build/%.bpf.o) build/bench.bpf.o
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I/usr/include/$(shell uname -m)-linux-gnu
-TS_SOURCES := $(shell find src lab bench conformance cases scripts -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
+TS_SOURCES := $(shell find src lab bench conformance cases kernels scripts -name '*.ts' ! -name '*.test.ts' 2>/dev/null)
 MODULES := node_modules/.lvsd-installed
 
 .PHONY: build
@@ -78,6 +78,10 @@ bench: build ## nanoseconds a packet, throughput in the lab (root)
 .PHONY: conformance
 conformance: build ## the same script against the kernel's IPVS, in user-mode Linux
 	@node build/conformance.mjs
+
+.PHONY: kernels
+kernels: build ## packet cases on the running kernel and on Debian's, which QEMU runs (root)
+	@node build/kernels.mjs
 
 .PHONY: fuzz
 fuzz: build ## model and data path under random traffic (root)

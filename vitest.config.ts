@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "scripts/**/*.test.ts", "conformance/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "scripts/**/*.test.ts", "kernels/**/*.test.ts", "conformance/**/*.test.ts"],
           exclude: ["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
         },
       },

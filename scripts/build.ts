@@ -19,6 +19,7 @@ const programs = [
   "bench/bench.ts",
   "conformance/conformance.ts",
   "cases/fuzz.ts",
+  "kernels/kernels.ts",
   "scripts/test.ts",
   "scripts/abi.ts",
 ]
