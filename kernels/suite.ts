@@ -7,7 +7,7 @@ import { BpfObject } from "../src/platform/bpf-object.ts";
 import { raiseMemlock } from "../src/platform/process.ts";
 import type { Event } from "./report.ts";
 
-/** Runs on the kernel in question: its verifier reads every program, then the tests below run. Arguments: where to write the events. */
+/** Runs on the kernel in question: its verifier reads every program, then the tests below run. Argument: where events go. */
 
 const OBJECTS = ["lvs.bpf.o", "lvs_tc.bpf.o", "realserver.bpf.o"];
 const LOG_LINES = 30;
