@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 packages=(
 	clang llvm libbpf-dev libbpf1 bpftool # build and load the data path
 	iproute2 iputils-ping iputils-arping kmod ethtool tcpdump tshark procps util-linux jq curl # see and shape a lab
-	nginx-light wrk iperf3 # servers and load
+	nginx-light wrk iperf3 vsftpd # servers and load
 	ipvsadm keepalived user-mode-linux # the real thing, to compare with
 )
 
