@@ -28,6 +28,7 @@ import { type DataPath, loadDataPath } from "./loader.ts";
 import { MarkTable } from "./mark-table.ts";
 import { i32, setU16, setU32, u32 } from "./memory.ts";
 import { Mirror } from "./mirror.ts";
+import { removeRemains } from "./remains.ts";
 import { refusal } from "./support.ts";
 import { writeDefence, writeSettings, writeTimeouts } from "./tuning.ts";
 import type { OpenXdpDirector, XdpDirector, XdpOptions } from "./types.ts";
@@ -400,6 +401,7 @@ export const openXdpDirector: OpenXdpDirector = async (options) => {
 function openCore(options: XdpOptions, watcher: HopWatcher): XdpCore {
   const bpffs = ensureBpffs();
   if (!bpffs.shared) options.log.warn("pins are private", { reason: bpffs.reason ?? "" });
+  removeRemains(bpffs.path, options.log);
   const directory = join(bpffs.path, String(netnsInode()));
   const path = loadDataPath({ capacity: options.connTableSize, maxServices: MAX_SERVICES, maxDests: MAX_DESTS }, directory);
   const hops: HopSource = {
