@@ -9,7 +9,7 @@ import { removeRemains } from "./remains.ts";
 
 test("pins of a namespace that is gone are removed, those of a living one and other things stay", () => {
   const directory = scratch();
-  const bpffs = mountBpffs(join(directory.path, "bpf"));
+  const bpffs = mountBpffs(directory.path);
   const named = addNetns();
   const map = BpfMap.create({ type: 2, name: "remains", keySize: 4, valueSize: 4, maxEntries: 1 });
   const removed: string[] = [];
