@@ -317,6 +317,8 @@ struct table_state {
 	__u64 swept;            /* conns expired since load */
 	__u32 drop_entry_turn[16]; /* drop_entry: looked at, by packets seen */
 	__u64 icmp_stamp;       /* ICMP rate limit: jiffies << 32 | tokens */
+	__u32 hand;             /* drop_entry in a full table: how many slots were looked at */
+	__u32 spare;
 };
 
 /* Who wrote the maps; checked before they are adopted. */

@@ -194,10 +194,69 @@ static __always_inline void fill_conn(struct conn *c, const struct service *s, c
 	c->pe = 0;
 }
 
-/* A slot of its own, or for a conn of one packet the CPU's scratch slot, which is never in the table. */
-static __always_inline __u32 birthplace(struct table_state *table, const struct birth *b)
+/* --- room in a full table ----------------------------------------------------------------------------------------------- */
+
+/* One whose client has shown nothing yet but a first packet. */
+static __always_inline bool is_half_open(const struct conn *c)
 {
-	return b->flags & CONN_ONE_PACKET ? limits.capacity + b->cpu : take_slot(table);
+	if (c->flags & CONN_TEMPLATE || c->n_control)
+		return false;
+	if (c->in.protocol == IPPROTO_TCP)
+		return c->state == TCP_S_SYN_RECV || c->state == TCP_S_SYNACK;
+	return c->in.protocol == IPPROTO_SCTP && (c->state == SCTP_S_INIT1 || c->state == SCTP_S_INIT);
+}
+
+/*
+ * With drop_entry, in a full table each new conn takes the place of an old half-open one. A hand goes round the slots, so that
+ * each gets as long to open as it takes to go round: a second where 16 384 slots see 16 384 SYNs a second. The hand ends
+ * half-open conns, and takes the slots of those that it ended an eighth of the table ago: more than a jiffy, and no packet
+ * holds them any more.
+ */
+#define HAND_LEAD (limits.capacity / 8)
+#define HAND_STEPS 16
+
+struct hand {
+	struct table_state *table;
+	__u32 now;
+	__u32 slot;             /* out */
+};
+
+static long move_hand(__u32 i, struct hand *h)
+{
+	__u32 turn = __sync_fetch_and_add(&h->table->hand, 1);
+	__u32 ahead = turn % limits.capacity, behind = (turn - HAND_LEAD) % limits.capacity;
+	struct conn *c = conn_at(ahead);
+
+	if (c && c->life == LIFE_LIVE && is_half_open(c))
+		end_conn(ahead, h->now, true);
+	c = conn_at(behind);
+	if (!c || c->life != LIFE_DYING || c->expires == h->now ||
+	    __sync_val_compare_and_swap(&c->life, LIFE_DYING, LIFE_FREE) != LIFE_DYING)
+		return 0;
+	h->slot = behind;
+	return 1;
+}
+
+/* A slot that was taken from another, or MISS. */
+__noinline int make_room(__u32 now)
+{
+	struct hand h = { .table = table_of(), .now = now, .slot = MISS };
+
+	if (!h.table)
+		return MISS;
+	bpf_loop(HAND_STEPS, move_hand, &h, 0);
+	return h.slot;
+}
+
+/* A slot of its own, or for a conn of one packet the CPU's scratch slot, which is never in the table. */
+static __always_inline __u32 birthplace(struct table_state *table, const struct settings *set, const struct birth *b)
+{
+	__u32 slot;
+
+	if (b->flags & CONN_ONE_PACKET)
+		return limits.capacity + b->cpu;
+	slot = take_slot(table);
+	return slot == MISS && set->drop_entry ? make_room(b->now) : slot;
 }
 
 /* Returns BORN, or the reason why the packet must go. */
@@ -211,7 +270,7 @@ __noinline int bear_conn(const struct service *s, const struct flow *in, struct 
 	if (!s || !in || !b || !table || !set)
 		return EXIT_BUG;
 	d = dest_at(b->dest);
-	b->slot = birthplace(table, b);
+	b->slot = birthplace(table, set, b);
 	c = b->slot == MISS ? 0 : conn_at(b->slot);
 	if (!d || !c)
 		return d ? EXIT_TABLE_FULL : EXIT_BUG;

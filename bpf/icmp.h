@@ -77,6 +77,45 @@ __noinline int tunnel_error(HOOK_CONTEXT *ctx, struct packet *p)
 	return send_to(ctx, p, &m.conn->hop, 4, EXIT_ICMP_RELATED);
 }
 
+/*
+ * A tunnel over IPv6 met a narrower link (packet too big, RFC 4443 3.2): remembered for the dest, so that the next packet that is
+ * too large is refused to its client at once. The error itself is the stack's. The quote is taken as tunnel.h writes it.
+ */
+__noinline int learn_path_mtu6(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	const struct icmp_header *icmp;
+	const struct ipv6hdr *outer;
+	const __u8 *shim;
+	struct settings *set = settings_of();
+	struct flow f = {};
+	struct match m;
+	struct dest *d;
+	struct addr to;
+	__u32 at, mtu;
+
+	if (!p || !set)
+		return V_PASS;
+	icmp = hook_data(ctx) + l4_of(p);
+	outer = (const void *)(icmp + 1);
+	shim = (const void *)(outer + 1);
+	if ((void *)(shim + 12) > hook_end(ctx) || icmp->type != ICMP6_TOO_BIG)
+		return leave(p, EXIT_ICMP, V_PASS);
+	mtu = bpf_ntohl(icmp->rest);
+	__builtin_memcpy(&to, &outer->daddr, 16);
+	at = l4_of(p) + ICMP_HEADER + sizeof(*outer);
+	if (outer->nexthdr == IPPROTO_UDP)
+		at += sizeof(struct udphdr) + GUE_HEADER;
+	else if (outer->nexthdr == IPPROTO_GRE)
+		at += shim[0] & 0x80 ? 8 : 4;
+	if (!read_inner_flow(ctx, at, &f) || !(f.family == 4 ? find_conn(&m, set, &f, p->now, 4) : find_conn(&m, set, &f, p->now, 6)))
+		return leave(p, EXIT_ICMP, V_PASS);
+	d = dest_at(m.conn->dest);
+	if (d && m.direction == DIR_IN && m.conn->method == METHOD_TUNNEL && same_addr(&d->addr, &to, 6) && mtu >= IPV6_MTU_MIN &&
+	    mtu < d->mtu)
+		d->mtu = mtu;
+	return leave(p, EXIT_ICMP, V_PASS);
+}
+
 /* What the quote of an ICMP error is about, and the rewrite it asks for. */
 __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 {
@@ -97,9 +136,9 @@ __noinline int icmp_error(HOOK_CONTEXT *ctx, struct packet *p)
 	if ((void *)(icmp + 1) > hook_end(ctx) || p->fragment != WHOLE || !is_error(icmp, p->flow.family))
 		return leave(p, EXIT_ICMP, V_PASS);
 	if (!(four ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
-		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
+		return V_TUNNEL_ERROR;
 	if (!(four ? find_conn(&m, set, &q.flow, p->now, 4) : find_conn(&m, set, &q.flow, p->now, 6)))
-		return four ? V_TUNNEL_ERROR : leave(p, EXIT_ICMP, V_PASS);
+		return V_TUNNEL_ERROR;
 	d = dest_at(m.conn->dest);
 	if (!d)
 		return leave(p, EXIT_BUG, V_DROP);
@@ -135,7 +174,7 @@ static __always_inline enum verdict icmp(HOOK_CONTEXT *ctx, struct packet *p, st
 	int result = icmp_error(ctx, p);
 
 	if (result == V_TUNNEL_ERROR)
-		return tunnel_error(ctx, p);
+		return p->flow.family == 4 ? tunnel_error(ctx, p) : learn_path_mtu6(ctx, p);
 	if (result == V_TO_CLIENT || result == V_TO_DEST)
 		return send_error(ctx, p, set, result == V_TO_CLIENT);
 	return result;

@@ -204,6 +204,40 @@ static __always_inline bool parse_tunnel_quote(HOOK_CONTEXT *ctx, const struct p
 	return true;
 }
 
+#define ICMP6_TOO_BIG 2
+#define IPV6_MTU_MIN 1280
+
+/* The flow of a request that stands at `at`, of either family, without options or extension headers. */
+static __always_inline bool read_inner_flow(HOOK_CONTEXT *ctx, __u32 at, struct flow *f)
+{
+	const struct ipv6hdr *ip6 = hook_data(ctx) + at;
+	const struct iphdr *ip = (const void *)ip6;
+	const struct ports *ports;
+
+	if ((void *)(ip + 1) > hook_end(ctx))
+		return false;
+	if (ip->version == 4 && ip->ihl == 5) {
+		f->src.w[0] = ip->saddr;
+		f->dst.w[0] = ip->daddr;
+		f->protocol = ip->protocol;
+		f->family = 4;
+		ports = (const void *)(ip + 1);
+	} else {
+		if ((void *)(ip6 + 1) > hook_end(ctx) || ip6->version != 6)
+			return false;
+		__builtin_memcpy(&f->src, &ip6->saddr, 16);
+		__builtin_memcpy(&f->dst, &ip6->daddr, 16);
+		f->protocol = ip6->nexthdr;
+		f->family = 6;
+		ports = (const void *)(ip6 + 1);
+	}
+	if ((void *)(ports + 1) > hook_end(ctx))
+		return false;
+	f->sport = ports->source;
+	f->dport = ports->dest;
+	return true;
+}
+
 /* The frame becomes an error about the request: what stood between our headers and it is cut out. */
 static __always_inline bool relay_error(HOOK_CONTEXT *ctx, const struct packet *p, const struct tunnel_quote *t, __u32 mtu)
 {

@@ -9,7 +9,8 @@
 /* The client's next hop, looked up when routes have changed since, which includes never. */
 static __noinline bool refresh_client_hop(HOOK_CONTEXT *ctx, __u32 ifindex, struct conn *c, __u32 generation)
 {
-	struct bpf_fib_lookup fib = { .l4_protocol = c->in.protocol, .ifindex = ifindex };
+	/* a length of 1: on tc, without any, this packet is held against the MTU, but the hop is for all of them */
+	struct bpf_fib_lookup fib = { .l4_protocol = c->in.protocol, .ifindex = ifindex, .tot_len = 1 };
 
 	if (c->in.family == 4) {
 		fib.family = 2; /* AF_INET */

@@ -12,7 +12,7 @@ export const serviceState = { size: 16, cursor: 0, laddrTurn: 8, spare: 12 } as 
 export const counters = { size: 64, conns: 0, inPkts: 8, outPkts: 16, inBytes: 24, outBytes: 32, spare: 40 } as const;
 export const laddr = { size: 32, addr: 0, next: 16, conflicts: 20, conns: 24, life: 28 } as const;
 export const settings = { size: 368, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, markRules: 348, lblcrExpiration: 352, localDests: 356, unprivilegedPort: 360 } as const;
-export const tableState = { size: 96, fresh: 0, sweepAt: 4, live: 8, dropCounter: 12, swept: 16, dropEntryTurn: 24, icmpStamp: 88 } as const;
+export const tableState = { size: 104, fresh: 0, sweepAt: 4, live: 8, dropCounter: 12, swept: 16, dropEntryTurn: 24, icmpStamp: 88, hand: 96, spare: 100 } as const;
 export const identity = { size: 32, layout: 0, netnsCookie: 8, capacity: 16, maxDests: 20, cpus: 24, spare: 28 } as const;
 export const limits = { size: 16, capacity: 0, bucketMask: 4, counterRow: 8, maxDests: 12 } as const;
 export const device = { size: 8, mac: 0, flags: 6 } as const;
@@ -35,4 +35,4 @@ export const flowKind = { "packet": 0, "template": 1 } as const;
 export const deviceFlag = { "known": 1, "redirect": 2 } as const;
 
 /** Of all structs above: maps of another layout are not adopted. */
-export const LAYOUT = 0x46d38e1556cf1cccn;
+export const LAYOUT = 0x0b31534a0aa0f925n;

@@ -53,6 +53,8 @@ export class Mirror {
   readonly natDests: NatDests;
   readonly #laddrRecords = new Map<number, ReadonlyMap<Ip, number>>();
   #retiredLocals: number[] = [];
+  /** By dest id, as last written. */
+  readonly #routeMtus = new Map<number, number>();
   readonly #published = new Map<number, Published>();
   readonly #shadows = new Map<number, Shadow[]>();
   readonly #serviceKey = new Uint8Array(abi.serviceKey.size);
@@ -101,7 +103,9 @@ export class Mirror {
     const hop = this.#resolve(address);
     const state = abi.hopState[hop.state];
     if (hop.state === "resolved" || hop.state === "unresolved") {
-      setU32(view, at + abi.dest.mtu, hop.mtu);
+      // A narrower path that the data path has heard of is kept until the route's own MTU changes.
+      if (this.#routeMtus.get(id) !== hop.mtu) setU32(view, at + abi.dest.mtu, hop.mtu);
+      this.#routeMtus.set(id, hop.mtu);
       setAddr(bytes, at + abi.dest.source, hop.source);
     }
     if (hop.state !== "resolved") {
@@ -151,6 +155,7 @@ export class Mirror {
       case "dest-freed":
         this.#counting.clearDest(change.dest.id);
         this.#path.memory.dests.clear(change.dest.id);
+        this.#routeMtus.delete(change.dest.id);
         return undefined;
       case "laddrs-changed":
         return change.service;
