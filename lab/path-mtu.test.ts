@@ -24,11 +24,11 @@ const places = [
   ["a link behind the next router", "farther", "rs2"],
 ] as const;
 
-/** As in the kernel (spec 5.7), errors about a tunnel's own packets are relayed in IPv4 only. */
 const cases = [
   ["ipv4", places[0]],
   ["ipv4", places[1]],
   ["ipv6", places[0]],
+  ["ipv6", places[1]],
 ] as const;
 
 for (const hook of hooks) {
