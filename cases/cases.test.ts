@@ -1,6 +1,7 @@
 import { afterAll, describe, test } from "vitest";
 import { type PacketCase, runCase } from "./case.ts";
 import { connCases } from "./conns.cases.ts";
+import { DataPathPlane } from "./data-path-plane.ts";
 import { icmpCases } from "./icmp.cases.ts";
 import { ipv6Cases } from "./ipv6.cases.ts";
 import { fullnatCases, localCases, routeCases, tunnelCases } from "./methods.cases.ts";
@@ -8,9 +9,8 @@ import { ModelPlane } from "./model-plane.ts";
 import { natCases } from "./nat.cases.ts";
 import { persistenceCases } from "./persistence.cases.ts";
 import { schedulerCases } from "./schedulers.cases.ts";
-import { XdpPlane } from "./xdp-plane.ts";
 
-/** Every packet case on every plane, so that the two can only be wrong together. */
+/** Every packet case on the model and on both hooks of the data path, so that they can only be wrong together. */
 
 const groups: Readonly<Record<string, readonly PacketCase[]>> = {
   NAT: natCases,
@@ -26,18 +26,22 @@ const groups: Readonly<Record<string, readonly PacketCase[]>> = {
 };
 
 const CAPACITY = 64;
-const planes = [new ModelPlane(CAPACITY), new XdpPlane(CAPACITY)];
-afterAll(() => {
-  for (const plane of planes) plane.close();
-});
+const dataPath = new DataPathPlane(CAPACITY, "xdp");
+afterAll(() => dataPath.close());
 
-for (const plane of planes) {
+const planes = {
+  model: () => new ModelPlane(CAPACITY),
+  xdp: () => dataPath.through("xdp"),
+  tc: () => dataPath.through("tc"),
+};
+
+for (const name of ["model", "xdp", "tc"] as const) {
   for (const [group, cases] of Object.entries(groups)) {
-    describe(`${plane.name}: ${group}`, () => {
+    describe(`${name}: ${group}`, () => {
       for (const each of cases) {
-        const missing = each.missing?.[plane.name];
+        const missing = each.missing?.[name];
         test.skipIf(missing !== undefined)(missing === undefined ? each.name : `${each.name} (missing: ${missing})`, () =>
-          runCase(plane, each),
+          runCase(planes[name](), each),
         );
       }
     });

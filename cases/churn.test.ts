@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DataPathPlane } from "./data-path-plane.ts";
 import { operationsOf } from "./lines.ts";
 import { fromClient, fromServer, VIP } from "./network.ts";
-import { XdpPlane } from "./xdp-plane.ts";
 
 /** Many connections come and go: nothing is left behind. */
 
-const CONNECTIONS = 200_000;
 const CAPACITY = 4096;
 const ROUND = 2000;
 const PORTS = 60_000;
@@ -18,9 +17,9 @@ const setup = `
   -a -t 10.1.0.100:80 -r 10.2.0.13:80 -m -w 3
 `;
 
-let plane: XdpPlane;
+let plane: DataPathPlane;
 beforeAll(() => {
-  plane = new XdpPlane(CAPACITY);
+  plane = new DataPathPlane(CAPACITY, "xdp");
 });
 afterAll(() => plane.close());
 
@@ -68,36 +67,43 @@ function live(client: string, port: number): void {
   if (reasons !== "nat-reply,nat,nat,nat-reply") throw new Error(`${client}:${port}: ${reasons}`);
 }
 
-test(`${CONNECTIONS} connections are opened and closed: the table is empty, the counters add up, every slot is free`, async () => {
-  plane.apply(await operationsOf(setup));
-  const before = plane.exits();
-  for (let n = 0; n < CONNECTIONS; n++) {
-    live(clients[n % clients.length]!, 1024 + (n % PORTS));
-    if (n % ROUND === ROUND - 1) {
-      expect(plane.size()).toBe(ROUND);
-      plane.wait(122_000);
-      expect(plane.size()).toBe(0);
+test.each([
+  { hook: "xdp", count: 200_000 },
+  { hook: "tc", count: 100_000 },
+] as const)(
+  "$count connections over $hook: the table is empty, the counters add up, every slot is free",
+  async ({ hook, count }) => {
+    plane.through(hook).reset();
+    plane.apply(await operationsOf(setup));
+    const before = plane.exits();
+    for (let n = 0; n < count; n++) {
+      live(clients[n % clients.length]!, 1024 + (n % PORTS));
+      if (n % ROUND === ROUND - 1) {
+        expect(plane.size()).toBe(ROUND);
+        plane.wait(122_000);
+        expect(plane.size()).toBe(0);
+      }
     }
-  }
-  expect(plane.complaints()).toEqual([]);
-  const [service] = plane.services();
-  const bytes = 40;
-  expect(service?.counters).toEqual({
-    conns: CONNECTIONS,
-    inPackets: 3 * CONNECTIONS,
-    outPackets: 2 * CONNECTIONS,
-    inBytes: 3 * CONNECTIONS * bytes,
-    outBytes: 2 * CONNECTIONS * bytes,
-  });
-  expect(service?.dests.reduce((sum, { counters }) => sum + counters.conns, 0)).toBe(CONNECTIONS);
-  for (const { activeConns, inactiveConns } of service?.dests ?? []) expect([activeConns, inactiveConns]).toEqual([0, 0]);
+    expect(plane.complaints()).toEqual([]);
+    const [service] = plane.services();
+    const bytes = 40;
+    expect(service?.counters).toEqual({
+      conns: count,
+      inPackets: 3 * count,
+      outPackets: 2 * count,
+      inBytes: 3 * count * bytes,
+      outBytes: 2 * count * bytes,
+    });
+    expect(service?.dests.reduce((sum, { counters }) => sum + counters.conns, 0)).toBe(count);
+    for (const { activeConns, inactiveConns } of service?.dests ?? []) expect([activeConns, inactiveConns]).toEqual([0, 0]);
 
-  const after = plane.exits();
-  expect(after.nat! - before.nat!).toBe(3 * CONNECTIONS);
-  expect(after["nat-reply"]! - before["nat-reply"]!).toBe(2 * CONNECTIONS);
+    const after = plane.exits();
+    expect(after.nat! - before.nat!).toBe(3 * count);
+    expect(after["nat-reply"]! - before["nat-reply"]!).toBe(2 * count);
 
-  for (let n = 0; n < CAPACITY; n++) live(clients[n % clients.length]!, 1024 + n);
-  expect(plane.send(syn.get(clients[0]!)!.with(60_000), "client").reason).toBe("table-full");
-  plane.wait(122_000);
-  expect([plane.size(), ...plane.complaints()]).toEqual([0]);
-});
+    for (let n = 0; n < CAPACITY; n++) live(clients[n % clients.length]!, 1024 + n);
+    expect(plane.send(syn.get(clients[0]!)!.with(60_000), "client").reason).toBe("table-full");
+    plane.wait(122_000);
+    expect([plane.size(), ...plane.complaints()]).toEqual([0]);
+  },
+);

@@ -1,29 +1,29 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ipv4 } from "../src/wire/build.ts";
+import { DataPathPlane } from "./data-path-plane.ts";
 import { operationsOf } from "./lines.ts";
 import { ModelPlane } from "./model-plane.ts";
 import { fromClient, fromServer, type Side, VIP } from "./network.ts";
-import type { Plane } from "./plane.ts";
 import { describe as text } from "./print.ts";
 import { Random } from "./random.ts";
 import { stateText } from "./script.ts";
-import { XdpPlane } from "./xdp-plane.ts";
 
 /** Packets that are not what they say: none opens, moves or ends a conn, and each is counted under exactly one reason. */
 
 const C = "10.1.0.3";
 const S = "10.2.0.11";
-const planes: Plane[] = [];
+const model = new ModelPlane(64);
+let dataPath: DataPathPlane;
 
 beforeAll(async () => {
-  planes.push(new ModelPlane(64), new XdpPlane(64));
+  dataPath = new DataPathPlane(64, "xdp");
   const setup = await operationsOf(`
     -A -t 10.1.0.100:80 -s rr
     -a -t 10.1.0.100:80 -r 10.2.0.11:80 -m
     -A -u 10.1.0.100:53 -s rr
     -a -u 10.1.0.100:53 -r 10.2.0.11:53 -i
   `);
-  for (const plane of planes) {
+  for (const plane of [model, dataPath]) {
     plane.reset();
     plane.apply(setup);
     plane.send(fromClient(C, VIP).tcp(1000, 80, "S").bytes(), "client");
@@ -31,9 +31,7 @@ beforeAll(async () => {
     plane.send(fromClient(C, VIP).udp(1000, 53).bytes(), "client");
   }
 });
-afterAll(() => {
-  for (const plane of planes) plane.close();
-});
+afterAll(() => dataPath.close());
 
 /** Packets that each stage of the way has an opinion on; the last header ends at `headers`. */
 const bases: readonly { readonly frame: Uint8Array; readonly by: Side; readonly headers: number }[] = [
@@ -72,24 +70,27 @@ const bases: readonly { readonly frame: Uint8Array; readonly by: Side; readonly 
 /** Passed to the stack, which will drop it, or dropped: in any case not forwarded. */
 const harmless = /^(pass (malformed|bad-checksum|not-ip|not-host|icmp|protocol|no-service|fragment-unknown)|drop truncated)$/;
 
-/** Sends it to both planes and looks at what they say, and at how many conns there are. */
+/** Sends it to the model and by both hooks, and looks at what they say, and at how many conns there are. */
 function refused(frame: Uint8Array, by: Side): string {
-  const said = planes.map((plane) => {
-    const { verdict, reason } = plane.send(frame, by);
-    return `${verdict} ${reason}`;
-  });
   const about = `${text(frame)} ${Buffer.from(frame).toString("hex")}`;
-  expect(said[1], about).toBe(said[0]);
-  expect(said[1], about).toMatch(harmless);
-  for (const plane of planes) expect(plane.size(), about).toBe(2);
-  return said[1] ?? "";
+  const { verdict, reason } = model.send(frame, by);
+  const said = `${verdict} ${reason}`;
+  expect(said, about).toMatch(harmless);
+  for (const hook of ["xdp", "tc"] as const) {
+    const plane = dataPath.through(hook);
+    if (!plane.takes(frame)) continue;
+    const seen = plane.send(frame, by);
+    expect(`${seen.verdict} ${seen.reason}`, `${hook}: ${about}`).toBe(said);
+  }
+  for (const plane of [model, dataPath]) expect(plane.size(), about).toBe(2);
+  return said;
 }
 
 function unchanged(during: () => void): void {
-  const before = planes.map(stateText);
+  const before = [model, dataPath].map(stateText);
   during();
-  expect(planes.map(stateText)).toEqual(before);
-  for (const plane of planes) expect(plane.complaints()).toEqual([]);
+  expect([model, dataPath].map(stateText)).toEqual(before);
+  expect(dataPath.complaints()).toEqual([]);
 }
 
 /** The frame with some bytes changed, and its IP header's checksum right unless told otherwise. */

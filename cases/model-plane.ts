@@ -30,6 +30,10 @@ export class ModelPlane implements Plane {
     if (refusals.length > 0) throw new Error(refusals.map(({ message }) => message).join("; "));
   }
 
+  takes(): boolean {
+    return true;
+  }
+
   send(frame: Uint8Array, by: Side): Seen {
     const outcome = this.#model.receive(frame, { ifindex: ifindexOf(by), now: this.#now, mark: markOf(frame) });
     const isDropped = outcome.verdict === "drop";

@@ -4,11 +4,13 @@ import type { Side } from "./network.ts";
 
 /** Something that forwards packets, as the cases and the fuzzer see it: the compiled data path, or the model. */
 export interface Plane {
-  readonly name: "xdp" | "model";
+  readonly name: "xdp" | "tc" | "model";
   /** The greatest number of conns. */
   readonly capacity: number;
   /** Throws when an operation is refused. */
   apply(operations: readonly Operation[]): void;
+  /** Whether such a frame can come in at all. */
+  takes(frame: Uint8Array): boolean;
   /** A frame comes in by an interface. */
   send(frame: Uint8Array, by: Side): Seen;
   /** Time passes, and whatever is due happens. @param ms a multiple of 20, so that all planes count it alike */

@@ -57,11 +57,16 @@ export class Pair {
   }
 
   #send(frame: Uint8Array, by: Side): string | undefined {
+    if (!this.#left.takes(frame)) return undefined;
     const right = this.#right.send(frame, by);
     const left = this.#left.send(frame, by);
-    const [a, b] = [seenText(withoutChoice(right)), seenText(withoutChoice(left))];
-    if (a !== b) return differing(this.#right, a, this.#left, b);
-    return invalid(frame) === undefined ? (broken(right) ?? broken(left)) : undefined;
+    const isSame = sameSeen(right, left);
+    if (!isSame) {
+      const [a, b] = [seenText(withoutChoice(right)), seenText(withoutChoice(left))];
+      if (a !== b) return differing(this.#right, a, this.#left, b);
+    }
+    if (right.frame === undefined || invalid(frame) !== undefined) return undefined;
+    return broken(right) ?? (isSame ? undefined : broken(left));
   }
 
   #apply(operation: Operation): string | undefined {
@@ -99,6 +104,12 @@ function attempt(action: () => void): string {
     return String(error);
   }
 }
+
+/** To the byte, which is how most packets leave. */
+const sameSeen = (a: Seen, b: Seen): boolean =>
+  a.verdict === b.verdict &&
+  a.reason === b.reason &&
+  (a.frame === undefined || b.frame === undefined ? a.frame === b.frame : Buffer.compare(a.frame, b.frame) === 0);
 
 const differing = (right: Plane, a: string, left: Plane, b: string): string =>
   a.includes("\n") || b.includes("\n") ? `${right.name}:\n${a}\n${left.name}:\n${b}` : `${right.name}: ${a}\n${left.name}: ${b}`;
