@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DataPathPlane } from "./data-path-plane.ts";
 import { type FoundStep, found } from "./found.cases.ts";
 import { fuzz, shrunk } from "./fuzzing.ts";
 import { operationOf } from "./lines.ts";
@@ -6,15 +7,14 @@ import { ModelPlane } from "./model-plane.ts";
 import { printScript } from "./print.ts";
 import { follow, Pair, type Step } from "./script.ts";
 import { shrink } from "./shrink.ts";
-import { XdpPlane } from "./xdp-plane.ts";
 
 /** The model and the compiled data path agree: in what was found before, and in ten seconds of what chance brings. */
 
-let xdp: XdpPlane;
+let plane: DataPathPlane;
 beforeAll(() => {
-  xdp = new XdpPlane(64);
+  plane = new DataPathPlane(64, "xdp");
 });
-afterAll(() => xdp.close());
+afterAll(() => plane.close());
 
 async function stepOf(step: FoundStep): Promise<Step> {
   switch (step.do) {
@@ -27,16 +27,19 @@ async function stepOf(step: FoundStep): Promise<Step> {
   }
 }
 
-test.each(found)("found before: $name", async ({ script }) => {
-  expect(follow(new Pair(new ModelPlane(64), xdp), await Promise.all(script.map(stepOf)))).toBeUndefined();
+describe.each(["xdp", "tc"] as const)("%s", (hook) => {
+  test.each(found)("found before: $name", async ({ script }) => {
+    const pair = new Pair(new ModelPlane(64), plane.through(hook));
+    expect(follow(pair, await Promise.all(script.map(stepOf)))).toBeUndefined();
+  });
 });
 
 test("random scripts: verdicts, reasons, bytes, conns and counters are the same (make fuzz for more)", () => {
   const seed = Number(process.env.LVSD_SEED ?? Date.now() % 1_000_000_000);
-  const { packets, failure } = fuzz(xdp, seed, { ms: 10_000, packets: 1_000_000 });
+  const { packets, failure } = fuzz(plane, ["xdp", "tc"], seed, { ms: 10_000, packets: 1_000_000 });
   if (failure !== undefined) {
-    const { script, disagreement } = shrunk(xdp, failure);
-    expect.fail(`seed ${seed}:\n${printScript(script, disagreement, failure.seed)}`);
+    const { script, disagreement } = shrunk(plane, failure);
+    expect.fail(`seed ${seed}, ${failure.hook}:\n${printScript(script, disagreement, failure.seed)}`);
   }
   expect(packets).toBeGreaterThan(1000);
 });

@@ -1,46 +1,50 @@
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { type Fuzzed, fuzz, shrunk } from "./fuzzing.ts";
-import { printScript } from "./print.ts";
-import { XdpPlane } from "./xdp-plane.ts";
+import { lead, work } from "./fuzz-workers.ts";
+import type { Hooks } from "./fuzzing.ts";
 
-/** `make fuzz`: the model and the compiled data path under the same random scripts. Exit code 1 when they part. */
+/** `make fuzz`: the model and the compiled data path under the same random scripts, on every CPU. Exit code 1 when they part. */
+
+const HELP = `fuzz [--seconds N] [--packets N] [--hook xdp|tc|both] [--workers N] [--seed N]
+Random configurations, packets, edits and steps of time; ends at the first disagreement.
+--seed S --workers 1 repeats the script of a seed.`;
+const HOOKS: Readonly<Record<string, Hooks>> = { xdp: ["xdp"], tc: ["tc"], both: ["xdp", "tc"] };
+const ENDLESS = String(Number.MAX_SAFE_INTEGER);
+/** Between the first scripts of two workers: more than one gets through. */
+const SEEDS_APART = 10_000_000;
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: "string", default: "60" },
-    packets: { type: "string", default: "1000000000" },
+    seconds: { type: "string" },
+    packets: { type: "string", default: ENDLESS },
+    hook: { type: "string", default: "both" },
+    workers: { type: "string", default: String(availableParallelism()) },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
     help: { type: "boolean", default: false },
   },
 });
 
-if (values.help) {
-  console.log("fuzz [--seconds N] [--packets N] [--seed N]");
-  console.log("Random configurations, packets, edits and steps of time; ends at the first disagreement. A seed repeats a run.");
+const numbers = {
+  /** Without any limit: a minute. */
+  seconds: Number(values.seconds ?? (values.packets === ENDLESS ? 60 : ENDLESS)),
+  packets: Number(values.packets),
+  workers: Number(values.workers),
+  seed: Number(values.seed),
+};
+const hooks = HOOKS[values.hook];
+const isWrong = hooks === undefined || Object.values(numbers).some((number) => !(number >= 0)) || numbers.workers < 1;
+
+if (values.help || isWrong) {
+  console.log(HELP);
+  process.exitCode = values.help ? 0 : 2;
+} else if (process.send !== undefined) {
+  await work(hooks, numbers.seed, { ms: numbers.seconds * 1000, packets: numbers.packets });
 } else {
-  process.exitCode = run(Number(values.seed), Number(values.seconds) * 1000, Number(values.packets));
-}
-
-function run(seed: number, ms: number, packets: number): number {
-  const xdp = new XdpPlane(64);
-  try {
-    console.log(`fuzz: seed ${seed}`);
-    let toldAt = performance.now();
-    const result = fuzz(xdp, seed, { ms, packets }, (fuzzed) => {
-      if (performance.now() - toldAt < 10_000) return;
-      toldAt = performance.now();
-      console.log(text(fuzzed));
-    });
-    console.log(`${text(result)}, ${result.failure ? "a disagreement" : "no disagreement"}`);
-    if (result.failure === undefined) return 0;
-    const { script, disagreement } = shrunk(xdp, result.failure);
-    console.log(printScript(script, disagreement, result.failure.seed));
-    return 1;
-  } finally {
-    xdp.close();
-  }
-}
-
-function text({ packets, scripts, passing }: Fuzzed): string {
-  return `fuzz: ${packets} packets in ${scripts} scripts${passing > 0 ? `, ${passing} disagreements that did not come again` : ""}`;
+  const { workers, seed } = numbers;
+  console.log(`fuzz: seed ${seed}, ${workers} workers, ${hooks.join(" and ")}`);
+  const share = { seconds: numbers.seconds, packets: Math.ceil(numbers.packets / workers), hook: values.hook };
+  const shares = Array.from({ length: workers }, (_, i) => ({ ...share, seed: seed + i * SEEDS_APART }));
+  process.exitCode = await lead(
+    shares.map((each) => Object.entries(each).flatMap(([name, value]) => [`--${name}`, String(value)])),
+  );
 }

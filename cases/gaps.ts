@@ -1,6 +1,6 @@
 /**
- * What the XDP data path does not do as the model does: the generator keeps away from it. Each line that goes makes the fuzzer
- * look at more.
+ * What the data path does not do as the model does: the generator keeps away from it. Each line that goes makes the fuzzer
+ * look at more. Its two hooks do the same; only, not every frame can be given to tc (`takes` in hook-tc.ts).
  */
 
 /**
@@ -21,3 +21,6 @@ export const refusesLastHopErrors: boolean = false;
 
 /** A one-packet conn may be the one that overloads its dest. Here it never counts. */
 export const overloadsByOnePacket: boolean = false;
+
+/** Bytes of a frame in which its IPv6 extension headers must end: what reaches further is malformed here, not to the model. */
+export const extensionsEnd = 512;

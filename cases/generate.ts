@@ -3,12 +3,21 @@ import {
   type DestSpec,
   familyOfService,
   type Operation,
+  type Service,
   type ServiceKey,
   type ServiceSpec,
 } from "../src/director/director.ts";
 import { type Family, familyOf, type Ip, ip } from "../src/net/ip.ts";
 import { eth, Frame, type Ipv4Options, type Ipv6Options } from "../src/wire/build.ts";
-import { answersGoBack, ipv6Share, mixedShare, overloadsByOnePacket, refusesLastHopErrors, walksQuotes } from "./gaps.ts";
+import {
+  answersGoBack,
+  extensionsEnd,
+  ipv6Share,
+  mixedShare,
+  overloadsByOnePacket,
+  refusesLastHopErrors,
+  walksQuotes,
+} from "./gaps.ts";
 import { MARK, MARKED, ownMac, type Side, wireMac } from "./network.ts";
 import type { Plane } from "./plane.ts";
 import type { Random } from "./random.ts";
@@ -73,6 +82,8 @@ const RANDOM_WAITS = 28;
 const WAITS = [0, 0, 1, 2, 5, 9, 10, 30, 59, 60, 120, 200]; // s
 /** As many ICMP errors are allowed by the time of the shortest wait: their limit has cases of its own. */
 const MAX_IN_A_ROW = 18;
+/** Packets between two looks at the conns that there are, which cost as much as a packet. */
+const LOOK_EVERY = 4;
 
 export class Generator {
   readonly #random: Random;
@@ -81,6 +92,9 @@ export class Generator {
   #waits = 0;
   #sinceWait = 0;
   #id = 0;
+  #knownServices: readonly Service[] | undefined;
+  #knownConns: readonly Conn[] = [];
+  #sinceLook = LOOK_EVERY;
 
   constructor(random: Random, plane: Plane) {
     this.#random = random;
@@ -91,9 +105,9 @@ export class Generator {
   *steps(packets: number): Steps {
     const random = this.#random;
     yield { do: "wait", ms: FRACTION };
-    yield apply({ op: "set-timeouts", timeouts: { udp: UDP_TIMEOUT } });
+    yield this.#apply({ op: "set-timeouts", timeouts: { udp: UDP_TIMEOUT } });
     // Switched on later, it would be a matter of taste whether it is about dests that went before.
-    if (random.chance(0.3)) yield apply({ op: "set-setting", name: "expire_nodest_conn", value: "1" });
+    if (random.chance(0.3)) yield this.#apply({ op: "set-setting", name: "expire_nodest_conn", value: "1" });
     for (let services = 1 + random.below(3); services > 0; services--) yield* this.#newService();
     for (let sent = 0; sent < packets; sent++) {
       const dice = random.next();
@@ -110,12 +124,32 @@ export class Generator {
     return { do: "wait", ms: seconds * 1000 + FRACTION };
   }
 
+  // ---- what there is
+
+  #services(): readonly Service[] {
+    this.#knownServices ??= this.#plane.services();
+    return this.#knownServices;
+  }
+
+  /** But for those that came a moment ago. */
+  #conns(): readonly Conn[] {
+    if (++this.#sinceLook < LOOK_EVERY) return this.#knownConns;
+    this.#sinceLook = 0;
+    this.#knownConns = this.#plane.conns().filter(({ template }) => !template);
+    return this.#knownConns;
+  }
+
   // ---- configuration
+
+  #apply(operation: Operation): Step {
+    this.#knownServices = undefined;
+    return { do: "apply", operation };
+  }
 
   *#newService(): Steps {
     const key = this.#key();
-    if (this.#plane.services().some((service) => JSON.stringify(service.key) === JSON.stringify(key))) return;
-    yield apply({ op: "add-service", service: this.#service(key) });
+    if (this.#services().some((service) => JSON.stringify(service.key) === JSON.stringify(key))) return;
+    yield this.#apply({ op: "add-service", service: this.#service(key) });
     for (let locals = this.#random.below(3); locals > 0; locals--) yield* this.#newLocal();
     for (let dests = this.#random.below(6); dests > 0; dests--) yield* this.#newDest(key);
   }
@@ -160,25 +194,25 @@ export class Generator {
   }
 
   *#newDest(key: ServiceKey): Steps {
-    const service = this.#plane.services().find((each) => JSON.stringify(each.key) === JSON.stringify(key));
+    const service = this.#services().find((each) => JSON.stringify(each.key) === JSON.stringify(key));
     const isMixed = this.#random.chance(mixedShare);
     const port =
       isMixed && key.fwmark === undefined ? key.port : this.#random.pick([8080, key.fwmark === undefined ? key.port : 80]);
     const family = isMixed ? otherFamily[familyOfService(key)] : familyOfService(key);
     const dest = this.#dest(key, this.#random.pick(POOLS[family].dests), port);
     if (service === undefined || service.dests.some(({ addr, port }) => addr === dest.addr && port === dest.port)) return;
-    yield apply({ op: "add-dest", key, dest });
+    yield this.#apply({ op: "add-dest", key, dest });
   }
 
   *#newLocal(): Steps {
     const service = this.#anyService();
     const addr = this.#random.pick(POOLS[service === undefined ? "ipv4" : familyOfService(service.key)].locals);
     if (service !== undefined && !service.localAddresses.some((local) => local.addr === addr))
-      yield apply({ op: "add-laddr", key: service.key, addr });
+      yield this.#apply({ op: "add-laddr", key: service.key, addr });
   }
 
   #anyService() {
-    const services = this.#plane.services();
+    const services = this.#services();
     return services.length === 0 ? undefined : this.#random.pick(services);
   }
 
@@ -190,51 +224,51 @@ export class Generator {
     const { key } = service;
     if (dice === 1) {
       for (const { addr, port } of service.dests) this.#deleted.push({ key, addr, port });
-      return yield apply({ op: "delete-service", key });
+      return yield this.#apply({ op: "delete-service", key });
     }
-    if (dice === 2) return yield apply({ op: "edit-service", service: this.#service(key) });
+    if (dice === 2) return yield this.#apply({ op: "edit-service", service: this.#service(key) });
     if (dice === 3) return yield this.#setting();
-    if (dice === 4) return yield apply(random.chance(0.5) ? { op: "zero", key } : { op: "zero" });
+    if (dice === 4) return yield this.#apply(random.chance(0.5) ? { op: "zero", key } : { op: "zero" });
     if (dice === 5) return yield* this.#changeLocals();
     if (dice === 6 && this.#deleted.length > 0) return yield* this.#revive();
     if (dice < 10 || service.dests.length === 0) return yield* this.#newDest(key);
     const dest = random.pick(service.dests);
-    if (dice < 15) return yield apply({ op: "edit-dest", key, dest: this.#dest(key, dest.addr, dest.port) });
+    if (dice < 15) return yield this.#apply({ op: "edit-dest", key, dest: this.#dest(key, dest.addr, dest.port) });
     this.#deleted.push({ key, addr: dest.addr, port: dest.port });
-    yield apply({ op: "delete-dest", key, dest: { addr: dest.addr, port: dest.port } });
+    yield this.#apply({ op: "delete-dest", key, dest: { addr: dest.addr, port: dest.port } });
   }
 
   #setting(): Step {
     const random = this.#random;
     if (random.chance(0.3)) {
       const timeouts = { tcp: random.pick([5, 900]), tcpFin: random.pick([3, 120]), udp: random.pick([4, UDP_TIMEOUT]) };
-      return apply({ op: "set-timeouts", timeouts });
+      return this.#apply({ op: "set-timeouts", timeouts });
     }
     const [name, values] = random.pick(SETTINGS);
-    return apply({ op: "set-setting", name, value: random.pick(values) });
+    return this.#apply({ op: "set-setting", name, value: random.pick(values) });
   }
 
   *#changeLocals(): Steps {
-    const service = this.#plane.services().find(({ localAddresses }) => localAddresses.length > 0);
+    const service = this.#services().find(({ localAddresses }) => localAddresses.length > 0);
     if (service === undefined || this.#random.chance(0.5)) return yield* this.#newLocal();
-    yield apply({ op: "delete-laddr", key: service.key, addr: this.#random.pick(service.localAddresses).addr });
+    yield this.#apply({ op: "delete-laddr", key: service.key, addr: this.#random.pick(service.localAddresses).addr });
   }
 
   /** A dest that was deleted, and may be in the trash, or its service as well. */
   *#revive(): Steps {
     const { key, addr, port } = this.#random.pick(this.#deleted);
-    const services = this.#plane.services();
+    const services = this.#services();
     const service = services.find((each) => JSON.stringify(each.key) === JSON.stringify(key));
-    if (service === undefined) yield apply({ op: "add-service", service: this.#service(key) });
+    if (service === undefined) yield this.#apply({ op: "add-service", service: this.#service(key) });
     if (!service?.dests.some((dest) => dest.addr === addr && dest.port === port))
-      yield apply({ op: "add-dest", key, dest: this.#dest(key, addr, port) });
+      yield this.#apply({ op: "add-dest", key, dest: this.#dest(key, addr, port) });
   }
 
   // ---- packets
 
   #packet(): Step {
     const random = this.#random;
-    const conns = this.#plane.conns().filter(({ template }) => !template);
+    const conns = this.#conns();
     const conn = conns.length > 0 && random.chance(0.75) ? random.pick(conns) : undefined;
     const dice = random.next();
     const [frame, by] =
@@ -246,7 +280,10 @@ export class Generator {
             ? this.#answer(conn)
             : this.#icmp(conn);
     const bytes = frame.bytes();
-    if (random.chance(0.03)) return { do: "send", frame: this.#mutated(bytes), by };
+    if (random.chance(0.03)) {
+      const mutated = this.#mutated(bytes);
+      if (!reachesTooFar(mutated)) return { do: "send", frame: mutated, by };
+    }
     return { do: "send", frame: random.chance(0.05) && bytes.length < 60 ? padded(bytes) : bytes, by };
   }
 
@@ -409,10 +446,20 @@ export class Generator {
 
 type Steps = globalThis.Generator<Step, void, undefined>;
 
-const apply = (operation: Operation): Step => ({ do: "apply", operation });
-
 function padded(bytes: Uint8Array): Uint8Array {
   const frame = new Uint8Array(60);
   frame.set(bytes);
   return frame;
+}
+
+/** Extension headers of IPv6 that end, or seem to, where the data path does not look any more. */
+function reachesTooFar(frame: Uint8Array): boolean {
+  if (frame[12] !== 0x86) return false;
+  let [next, at] = [frame[20], 54];
+  while ((next === 0 || next === 43 || next === 60 || next === 44) && at <= extensionsEnd) {
+    const length = next === 44 ? 8 : ((frame[at + 1] ?? 0) + 1) * 8;
+    next = frame[at];
+    at += length;
+  }
+  return at > extensionsEnd;
 }
