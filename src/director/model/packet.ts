@@ -10,6 +10,7 @@ import { type Flow, flowOf } from "./flow.ts";
 
 const IP = ETH_HEADER; // offset of the IP header in a frame
 const ISAKMP = 500; // port of key exchange
+const SCTP_LEAST = SCTP_HEADER + 4; // the first chunk's header is needed (spec 5.3)
 
 /** One packet on its way through the pipeline: its frame, and where things stand in it. The frame that came is not changed. */
 export class Packet {
@@ -87,7 +88,7 @@ export class Packet {
 
   /** Ports and TCP flags; "truncated": the transport header is cut short. */
   parseTransport(): "truncated" | undefined {
-    const header = this.protocol === PROTOCOL.tcp ? TCP_HEADER : this.protocol === PROTOCOL.udp ? UDP_HEADER : SCTP_HEADER;
+    const header = this.protocol === PROTOCOL.tcp ? TCP_HEADER : this.protocol === PROTOCOL.udp ? UDP_HEADER : SCTP_LEAST;
     if (this.l4 + header > this.end) return "truncated";
     this.sourcePort = this.view.getUint16(this.l4);
     this.destinationPort = this.view.getUint16(this.l4 + 2);
