@@ -16,6 +16,7 @@ const udp = `
   -a -u 10.1.0.100:53 -r 10.2.0.11:5353 -m
 `;
 const hello = { payload: "hello, world!" };
+const large = { payload: new Uint8Array(1480) }; // with its headers beyond the MTU
 const stamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
 const C = "10.1.0.3";
 const S = "10.2.0.11";
@@ -142,6 +143,15 @@ export const natCases: readonly PacketCase[] = [
     steps: [
       client(fromClient("203.0.113.7", VIP).tcp(1004, 80, "S"), "redirect nat"),
       server(fromServer(S, "203.0.113.7").tcp(8080, 1004, "SA"), "pass reply-slow", slowReply()),
+    ],
+  },
+  {
+    name: "an answer's way does not depend on its length, be it the first or a later one",
+    setup: mapped,
+    steps: [
+      client(fromClient(C, VIP).tcp(1004, 80, "S"), "redirect nat"),
+      server(fromServer(S, C).tcp(8080, 1004, "SA", large), "redirect nat-reply", toClient(C, VIP).tcp(80, 1004, "SA", large)),
+      server(fromServer(S, C).tcp(8080, 1004, "A", large), "redirect nat-reply", toClient(C, VIP).tcp(80, 1004, "A", large)),
     ],
   },
   {
