@@ -571,8 +571,10 @@ static void batch(const char *dir)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "run"))
+	if (argc == 4 && !strcmp(argv[1], "run")) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		carry_out(argv[2], argv[3]);
+	}
 	else if (argc == 3 && !strcmp(argv[1], "batch"))
 		batch(argv[2]);
 	else

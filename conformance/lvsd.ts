@@ -33,7 +33,7 @@ export function lvsdDialect(hook: Hook): Dialect {
     writeSetting: (name, value) =>
       name.includes(".")
         ? line("W", `/proc/sys/net/${name.replaceAll(".", "/")}`, value)
-        : line("X", 10_000, bin("lvsctl"), "set", name, value),
+        : line("X", 10_000, bin("lvsctl"), "set", "--", name, value),
     readSetting: () => line("X", 10_000, bin("lvsctl"), "settings", "--json"),
     // lvsd sees packets before any firewall, so marks are rules of its own
     mark: (mark, port) =>
@@ -44,7 +44,7 @@ export function lvsdDialect(hook: Hook): Dialect {
 }
 
 export class LvsdSide implements Side {
-  readonly name = "lvsd";
+  readonly name: string;
   private readonly dialect: Dialect;
   private dir = "";
   private agent = "";
@@ -53,6 +53,7 @@ export class LvsdSide implements Side {
 
   /** @param atOnce cases at a time */
   constructor(hook: Hook, atOnce = SIDE_BY_SIDE) {
+    this.name = `lvsd on ${hook}`;
     this.dialect = lvsdDialect(hook);
     this.atOnce = atOnce;
   }

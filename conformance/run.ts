@@ -13,12 +13,12 @@ import { formatTranscript, parseTranscript } from "./transcript.ts";
 import { KernelSide } from "./uml.ts";
 
 /**
- *   node build/conformance.mjs [--side kernel|lvsd|model|both] [--hook xdp|tc] [--at-once N]
+ *   node build/conformance.mjs [--side kernel|lvsd|model|both] [--hook xdp|tc|both] [--at-once N]
  *                              [--record] [--list] [FILTER...]
  *
  * `kernel` runs the cases on the real IPVS and holds the answers against the recorded ones (--record stores them);
  * `lvsd` and `model` run them on lvsd, or on its model, against the recorded answers; `both` (the default) runs kernel
- * and lvsd and compares them. FILTER: part of a name, or with "!" before it of those to leave out.
+ * and lvsd and compares them, on both hooks unless one is named. FILTER: part of a name, or with "!" before it of those to leave out.
  */
 const CASES = join(HERE, "cases");
 const recordingPath = (name: string): string => join(CASES, `${name}.kernel.txt`);
@@ -71,30 +71,62 @@ function record(outcomes: readonly Outcome[]): number {
 
 interface Options {
   readonly side: string;
-  readonly hook: Hook;
+  readonly hooks: readonly Hook[];
   readonly atOnce: number;
   readonly record: boolean;
   /** No filter was given. */
   readonly all: boolean;
 }
 
-const subject = (options: Options): Side =>
-  options.side === "model" ? new ModelSide() : new LvsdSide(options.hook, options.atOnce);
+/** Who is held against the kernel's answers. */
+const subjects = ({ side, hooks, atOnce }: Options): readonly Side[] =>
+  side === "model" ? [new ModelSide()] : hooks.map((hook) => new LvsdSide(hook, atOnce));
 
 async function runCases(options: Options, cases: readonly Case[]): Promise<number> {
-  const kernel = options.side === "lvsd" || options.side === "model" ? recorded(cases) : await runOn(new KernelSide(), cases);
+  const isFresh = options.side === "kernel" || options.side === "both";
+  const kernel = isFresh ? await runOn(new KernelSide(), cases) : recorded(cases);
   for (const text of unmetExpectations(kernel)) console.log(text);
   if (options.record) return record(kernel) === 0 ? 0 : 1;
-  const theirs = options.side === "kernel" ? recorded(cases) : kernel;
-  const ours = options.side === "kernel" ? kernel : await runOn(subject(options), cases);
-  const list: readonly Difference[] = options.side === "kernel" ? [] : DIFFERENCES;
-  const results: Result[] = cases.map((c, i) => resultOf(c, theirs[i]!, ours[i]!, list));
-  const agreed = printResults(results, console.log);
-  const isLvsd = options.side === "lvsd" || options.side === "both";
-  const stale = options.all && isLvsd ? unneeded(list, results) : [];
+  const compared = (theirs: readonly Outcome[], ours: readonly Outcome[], list: readonly Difference[]): Result[] =>
+    cases.map((c, i) => resultOf(c, theirs[i]!, ours[i]!, list));
+  if (options.side === "kernel") return printResults(compared(recorded(cases), kernel, []), console.log) ? 0 : 1;
+
+  const results: Result[] = [];
+  let agreed = true;
+  for (const side of subjects(options)) {
+    const outcomes = await runOn(side, cases);
+    const its = await onceMore(side, cases, kernel, compared(kernel, outcomes, DIFFERENCES), outcomes);
+    console.log(`${side.name} and the kernel's IPVS`);
+    agreed = printResults(its, console.log) && agreed;
+    results.push(...its);
+  }
+  const stale = options.all && options.side !== "model" ? unneeded(DIFFERENCES, results) : [];
   for (const d of stale) console.log(`a wanted difference is no more: ${d.cases}: ${d.reason}`);
   return agreed && stale.length === 0 ? 0 : 1;
 }
+
+const TOO_LATE = 1.5; // seconds
+
+/** Cases that differ and were late: conns may have expired meanwhile, so they are run again, one at a time. */
+async function onceMore(
+  side: Side,
+  cases: readonly Case[],
+  kernel: readonly Outcome[],
+  results: readonly Result[],
+  outcomes: readonly Outcome[],
+): Promise<Result[]> {
+  const wasLate = (o: Outcome): boolean => "failure" in o || (o.transcript.steps.at(-1)?.late ?? 0) > TOO_LATE;
+  const isAgreed = (r: Result): boolean => r.failure === undefined && r.mismatches.length === 0;
+  const better = [...results];
+  for (const [i, c] of cases.entries()) {
+    if (isAgreed(results[i]!) || !wasLate(outcomes[i]!)) continue;
+    const [outcome] = await runOn(side, [c]);
+    better[i] = resultOf(c, kernel[i]!, outcome!, DIFFERENCES);
+  }
+  return better;
+}
+
+const HOOKS: Readonly<Record<string, readonly Hook[]>> = { xdp: ["xdp"], tc: ["tc"], both: ["xdp", "tc"] };
 
 /** Returns the exit code: 0 agreed, 1 different, 2 could not be run. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -104,7 +136,7 @@ export async function main(args: readonly string[]): Promise<number> {
       allowPositionals: true,
       options: {
         side: { type: "string", default: "both" },
-        hook: { type: "string", default: "xdp" },
+        hook: { type: "string", default: "both" },
         "at-once": { type: "string", default: String(SIDE_BY_SIDE) },
         record: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
@@ -112,13 +144,14 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     if (!["kernel", "lvsd", "model", "both"].includes(values.side))
       throw new Error(`--side ${values.side}: expected kernel, lvsd, model or both`);
-    if (!["xdp", "tc"].includes(values.hook)) throw new Error(`--hook ${values.hook}: expected xdp or tc`);
+    const hooks = HOOKS[values.hook];
+    if (hooks === undefined) throw new Error(`--hook ${values.hook}: expected xdp, tc or both`);
     const cases = readCases(positionals);
     if (!values.list)
       return await runCases(
         {
           side: values.side,
-          hook: values.hook as Hook,
+          hooks,
           atOnce: Number(values["at-once"]) || SIDE_BY_SIDE,
           record: values.record,
           all: positionals.length === 0,

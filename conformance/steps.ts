@@ -178,7 +178,11 @@ function settingIn(output: string, name: string): string {
 /** The agent's errno of a write, or a command that failed and said why. */
 function refusalOf(a: Answers): string[] {
   if (a.code === 0) return [];
-  return [a.code === 22 || a.output.includes("EINVAL") ? "refused EINVAL" : `refused ${a.code} ${a.output.trim()}`.trim()];
+  return [
+    a.code === 22 || /EINVAL|the value is out of range/.test(a.output)
+      ? "refused EINVAL"
+      : `refused ${a.code} ${a.output.trim()}`.trim(),
+  ];
 }
 
 /** Any command in the director's namespace, to change its routes and links. */
