@@ -1,0 +1,111 @@
+import type { Check, Millis } from "./config.ts";
+
+/** One check through time (spec 4.2): when it is tried, and when a failure counts. Pure: results and the time in, effects out. */
+
+export interface CheckerState {
+  /** The next try, or undefined while one is under way. */
+  readonly at: Millis | undefined;
+  readonly isUp: boolean;
+  readonly hasRun: boolean;
+  /** Failed tries of the present row that were forgiven. */
+  readonly failures: number;
+  /** HTTP: the page whose turn it is, and how many in a row were good. */
+  readonly page: number;
+  readonly goodPages: number;
+  /** What it adds to the weight of its server. */
+  readonly weight: number;
+}
+
+export type Result =
+  /** `weight`: what the check now adds to its server's weight. */
+  | { readonly type: "ok"; readonly weight?: number }
+  | { readonly type: "failed"; readonly reason: string }
+  /** Trouble of our own, such as no free descriptor: says nothing about the server (spec 4.2, "local errors"). */
+  | { readonly type: "unknown"; readonly reason: string };
+
+export type CheckerInput = { readonly type: "clock" } | { readonly type: "result"; readonly result: Result };
+
+export type CheckerEffect =
+  | { readonly type: "start"; readonly page: number }
+  | { readonly type: "up"; readonly isFirst: boolean }
+  /** `retries`: those that went before. */
+  | { readonly type: "down"; readonly isFirst: boolean; readonly reason: string; readonly retries: number }
+  | { readonly type: "forgiven" | "unknown"; readonly reason: string; readonly retriesLeft: number }
+  | { readonly type: "weight"; readonly weight: number };
+
+export interface CheckerStep {
+  readonly state: CheckerState;
+  readonly effects: readonly CheckerEffect[];
+}
+
+/** The first try is a second after the start, and somewhere in the warmup, so that a thousand checks do not come at once. */
+export const BOOTSTRAP: Millis = 1000;
+
+/** @param random 0..1 */
+export function startChecker(c: Check, now: Millis, random: number, bootstrap: Millis = BOOTSTRAP): CheckerState {
+  const at = now + bootstrap + random * c.warmup;
+  // The retries begin used up: who fails the very first try is down at once.
+  return { at, isUp: !c.alpha, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 };
+}
+
+/** When `stepChecker` next wants a "clock"; undefined while a try is under way. */
+export const deadline = (state: CheckerState): Millis | undefined => state.at;
+
+export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now: Millis): CheckerStep {
+  if (input.type === "clock") {
+    const isDue = s.at !== undefined && now >= s.at;
+    return isDue ? { state: { ...s, at: undefined }, effects: [{ type: "start", page: s.page }] } : { state: s, effects: [] };
+  }
+  switch (input.result.type) {
+    case "ok":
+      return succeed(c, s, input.result.weight ?? s.weight, now);
+    case "failed":
+      return fail(c, s, input.result.reason, now);
+    case "unknown":
+      return {
+        state: { ...s, at: now + c.delayLoop },
+        effects: [{ type: "unknown", reason: input.result.reason, retriesLeft: c.retry - s.failures }],
+      };
+  }
+}
+
+function succeed(c: Check, s: CheckerState, weight: number, now: Millis): CheckerStep {
+  const goodPages = Math.min(c.pages, s.goodPages + 1);
+  const isWhole = goodPages === c.pages;
+  const isTurn = isWhole && (!s.isUp || !s.hasRun);
+  const atOnce = c.fastRecovery && !s.isUp && !isWhole;
+  return {
+    state: {
+      at: now + (atOnce ? 0 : c.delayLoop),
+      isUp: s.isUp || isWhole,
+      hasRun: s.hasRun || isWhole,
+      failures: 0,
+      page: (s.page + 1) % c.pages,
+      goodPages,
+      weight,
+    },
+    effects: [
+      ...(weight === s.weight ? [] : [{ type: "weight", weight } as const]),
+      ...(isTurn ? [{ type: "up", isFirst: !s.hasRun } as const] : []),
+    ],
+  };
+}
+
+/** The page that failed is the one tried next. */
+function fail(c: Check, s: CheckerState, reason: string, now: Millis): CheckerStep {
+  if (s.isUp && s.failures < c.retry) {
+    const failures = s.failures + 1;
+    return {
+      state: { ...s, at: now + c.delayBeforeRetry, failures, goodPages: 0 },
+      effects: [{ type: "forgiven", reason, retriesLeft: c.retry - failures }],
+    };
+  }
+  const isHttp = c.type === "HTTP_GET" || c.type === "SSL_GET";
+  const at = now + (isHttp ? Math.max(c.delayLoop, c.delayBeforeRetry) : c.delayLoop);
+  const isTurn = s.isUp || !s.hasRun;
+  const retries = s.hasRun ? c.retry : 0;
+  return {
+    state: { ...s, at, isUp: false, hasRun: true, failures: 0, goodPages: 0 },
+    effects: isTurn ? [{ type: "down", isFirst: !s.hasRun, reason, retries }] : [],
+  };
+}

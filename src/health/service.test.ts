@@ -1,0 +1,300 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Operation } from "../director/director.ts";
+import { ip } from "../net/ip.ts";
+import type { Service } from "./config.ts";
+import type { Change } from "./server.ts";
+import { type ServiceEffect, type ServiceState, startService, stepService, stopService } from "./service.ts";
+import { check, dest, script, server, service, sorry, spec } from "./testing.ts";
+
+const up: Change = { type: "up", isFirst: false };
+const down: Change = { type: "down", isFirst: false, reason: "refused", retries: 1 };
+const weight = (n: number): Change => ({ type: "weight", weight: n });
+
+const operationText = (o: Operation): string =>
+  o.op === "add-dest" || o.op === "edit-dest"
+    ? `${o.op} ${o.dest.addr} ${o.dest.weight}`
+    : o.op === "delete-dest"
+      ? `${o.op} ${o.dest.addr}`
+      : o.op;
+const text = (e: ServiceEffect): string[] =>
+  e.type === "apply" ? e.operations.map(operationText) : e.type === "run" ? [`run ${e.script.command[0]}`] : [];
+const texts = (effects: readonly ServiceEffect[]): string[] => effects.flatMap(text);
+
+/** Starts a service and plays changes of the first check of its servers. */
+function play(
+  c: Service,
+  changes: readonly (readonly [server: number, change: Change])[],
+): { state: ServiceState; told: string[][]; effects: ServiceEffect[] } {
+  const first = startService(c);
+  let { state } = first;
+  const all = [...first.effects];
+  const told = [texts(first.effects)];
+  for (const [at, change] of changes) {
+    const step = stepService(c, state, { server: at, check: 0, change });
+    state = step.state;
+    all.push(...step.effects);
+    told.push(texts(step.effects));
+  }
+  return { state, told, effects: all };
+}
+
+const three = ["add-dest 10.0.0.11 1", "add-dest 10.0.0.12 1", "add-dest 10.0.0.13 1"];
+const alpha = { ...check, alpha: true };
+
+describe("a service", () => {
+  const cases: [name: string, c: Service, changes: [number, Change][], told: string[][]][] = [
+    [
+      "takes a server out when its check fails and puts it back with its weight",
+      service({ servers: [server(11, { dest: dest("10.0.0.11", 7) }), server(12)] }),
+      [
+        [0, down],
+        [0, up],
+      ],
+      [
+        ["add-dest 10.0.0.11 7", "add-dest 10.0.0.12 1"],
+        ["delete-dest 10.0.0.11", "run down11"],
+        ["add-dest 10.0.0.11 7", "run up11"],
+      ],
+    ],
+    ["takes servers to be up until a check has failed, and tells nobody", service(), [[0, up]], [three, []]],
+    [
+      "adds an alpha server at its first success",
+      service({ servers: [server(11, { checks: [alpha] }), server(12)] }),
+      [[0, up]],
+      [["add-dest 10.0.0.12 1"], ["add-dest 10.0.0.11 1", "run up11"]],
+    ],
+    [
+      "says that an alpha server is down when its first check fails, once",
+      service({ servers: [server(11, { checks: [alpha] }), server(12)] }),
+      [
+        [0, down],
+        [0, down],
+      ],
+      [["add-dest 10.0.0.12 1"], ["run down11"], []],
+    ],
+    [
+      "keeps an inhibited server with weight 0, at the start too",
+      service({ servers: [server(11, { inhibit: true }), server(12, { inhibit: true, checks: [alpha] })] }),
+      [
+        [0, down],
+        [0, up],
+      ],
+      [
+        ["add-dest 10.0.0.11 1", "add-dest 10.0.0.12 0"],
+        ["edit-dest 10.0.0.11 0", "run down11", "run lost"],
+        ["edit-dest 10.0.0.11 1", "run up11", "run gained"],
+      ],
+    ],
+    [
+      "hands over to the sorry server when the last one fails, and back, scripts once each",
+      service({ sorry, servers: [server(11), server(12)] }),
+      [
+        [0, down],
+        [1, down],
+        [0, up],
+        [1, up],
+      ],
+      [
+        ["add-dest 10.0.0.11 1", "add-dest 10.0.0.12 1"],
+        ["delete-dest 10.0.0.11", "run down11"],
+        ["add-dest 10.0.0.99 1", "delete-dest 10.0.0.12", "run down12", "run lost"],
+        ["add-dest 10.0.0.11 1", "delete-dest 10.0.0.99", "run up11", "run gained"],
+        ["add-dest 10.0.0.12 1", "run up12"],
+      ],
+    ],
+    [
+      "takes living servers out with the quorum when there is a sorry server",
+      service({ sorry, quorum: 2 }),
+      [
+        [0, down],
+        [1, down],
+        [1, up],
+      ],
+      [
+        three,
+        ["delete-dest 10.0.0.11", "run down11"],
+        ["add-dest 10.0.0.99 1", "delete-dest 10.0.0.12", "delete-dest 10.0.0.13", "run down12", "run lost"],
+        ["add-dest 10.0.0.12 1", "add-dest 10.0.0.13 1", "delete-dest 10.0.0.99", "run up12", "run gained"],
+      ],
+    ],
+    [
+      "leaves living servers where they are when there is none",
+      service({ quorum: 3 }),
+      [
+        [0, down],
+        [0, up],
+      ],
+      [three, ["delete-dest 10.0.0.11", "run down11", "run lost"], ["add-dest 10.0.0.11 1", "run up11", "run gained"]],
+    ],
+    [
+      "with hysteresis loses its quorum below quorum - hysteresis and gains it at quorum + hysteresis",
+      service({ quorum: 2, hysteresis: 1 }),
+      [
+        [0, down],
+        [1, down],
+        [2, down],
+        [0, up],
+        [1, up],
+        [2, up],
+      ],
+      [
+        three,
+        ["delete-dest 10.0.0.11", "run down11"],
+        ["delete-dest 10.0.0.12", "run down12"],
+        ["delete-dest 10.0.0.13", "run down13", "run lost"],
+        ["add-dest 10.0.0.11 1", "run up11"],
+        ["add-dest 10.0.0.12 1", "run up12"],
+        ["add-dest 10.0.0.13 1", "run up13", "run gained"],
+      ],
+    ],
+    [
+      "has an inhibited sorry server in the table with weight 0",
+      service({ sorry: { ...sorry, inhibit: true }, servers: [server(11)] }),
+      [
+        [0, down],
+        [0, up],
+      ],
+      [
+        ["add-dest 10.0.0.99 0", "add-dest 10.0.0.11 1"],
+        ["edit-dest 10.0.0.99 1", "delete-dest 10.0.0.11", "run down11", "run lost"],
+        ["edit-dest 10.0.0.99 0", "add-dest 10.0.0.11 1", "run up11", "run gained"],
+      ],
+    ],
+    [
+      "may have one of its servers as the sorry server",
+      service({
+        sorry: { ...sorry, dest: dest("10.0.0.11") },
+        servers: [server(11, { dest: dest("10.0.0.11", 5) }), server(12)],
+      }),
+      [
+        [0, down],
+        [1, down],
+        [0, up],
+      ],
+      [
+        ["add-dest 10.0.0.11 5", "add-dest 10.0.0.12 1"],
+        ["delete-dest 10.0.0.11", "run down11"],
+        ["add-dest 10.0.0.11 1", "delete-dest 10.0.0.12", "run down12", "run lost"],
+        ["edit-dest 10.0.0.11 5", "run up11", "run gained"],
+      ],
+    ],
+    [
+      "starts with the sorry server when all its servers are alpha",
+      service({ sorry, servers: [server(11, { checks: [alpha] })] }),
+      [[0, up]],
+      [
+        ["add-dest 10.0.0.99 1", "run lost"],
+        ["add-dest 10.0.0.11 1", "delete-dest 10.0.0.99", "run up11", "run gained"],
+      ],
+    ],
+    [
+      "follows the weight that a check gives, and loses its quorum by it",
+      service({ servers: [server(11)], quorum: 2 }),
+      [
+        [0, weight(4)],
+        [0, weight(-1)],
+        [0, weight(-9)],
+      ],
+      [["add-dest 10.0.0.11 1", "run lost"], ["edit-dest 10.0.0.11 5", "run gained"], ["edit-dest 10.0.0.11 0", "run lost"], []],
+    ],
+    [
+      "a server without checks is always alive",
+      service({ servers: [server(11, { checks: [] })] }),
+      [],
+      [["add-dest 10.0.0.11 1"]],
+    ],
+  ];
+  for (const [name, c, changes, told] of cases) test(name, () => expect(play(c, changes).told).toEqual(told));
+
+  test("a server is alive only while none of its checks has failed", () => {
+    const c = service({ servers: [server(11, { checks: [check, check] }), server(12)] });
+    let { state } = startService(c);
+    const told = (
+      [
+        [0, down],
+        [1, down],
+        [0, up],
+        [1, up],
+      ] as const
+    ).map(([at, change]) => {
+      const step = stepService(c, state, { server: 0, check: at, change });
+      state = step.state;
+      return texts(step.effects);
+    });
+    expect(told).toEqual([["delete-dest 10.0.0.11", "run down11"], [], [], ["add-dest 10.0.0.11 1", "run up11"]]);
+  });
+
+  test("with omega runs the down scripts when it stops", () => {
+    const stop = (omega: boolean) => {
+      const c = service({ omega, servers: [server(11), server(12)] });
+      return texts(stopService(c, play(c, [[0, down]]).state).effects);
+    };
+    expect(stop(false)).toEqual(["delete-dest 10.0.0.12"]);
+    expect(stop(true)).toEqual(["delete-dest 10.0.0.12", "run down12", "run lost"]);
+  });
+
+  test("says what it does in keepalived's words, in its FIFO too", () => {
+    const { effects } = play(service({ quorum: 2, sorry, servers: [server(11), server(12)] }), [
+      [0, down],
+      [0, up],
+    ]);
+    expect(effects.flatMap((e) => (e.type === "log" ? [e.text] : e.type === "tell" ? [e.line] : []))).toEqual([
+      "Removing service [10.0.0.11]:tcp:80 from VS [192.0.2.1]:tcp:80",
+      "Lost quorum 2-0=2 > 1 for VS [192.0.2.1]:tcp:80",
+      "Adding sorry server [10.0.0.99]:tcp:80 to VS [192.0.2.1]:tcp:80",
+      "Removing alive servers from the pool for VS [192.0.2.1]:tcp:80",
+      "RS [10.0.0.11]:tcp:80 [192.0.2.1]:tcp:80 DOWN\n",
+      "VS [192.0.2.1]:tcp:80 DOWN\n",
+      "Gained quorum 2+0=2 <= 2 for VS [192.0.2.1]:tcp:80",
+      "Removing sorry server [10.0.0.99]:tcp:80 from VS [192.0.2.1]:tcp:80",
+      "Adding alive servers to the pool for VS [192.0.2.1]:tcp:80",
+      "RS [10.0.0.11]:tcp:80 [192.0.2.1]:tcp:80 UP\n",
+      "VS [192.0.2.1]:tcp:80 UP\n",
+    ]);
+  });
+
+  test("a group changes all its services, each with a port of its own and dests of its family", () => {
+    const specs = [
+      { ...spec, key: { protocol: "tcp", addr: ip("192.0.2.1"), port: 81 } as const },
+      { ...spec, key: { protocol: "tcp", addr: ip("2001:db8::1"), port: 82 } as const },
+      { ...spec, key: { fwmark: 5, family: "ipv4" } as const },
+    ];
+    const routed = server(11, { dest: { ...dest("10.0.0.11"), method: "route" } });
+    const translated = server(12, { dest: dest("10.0.0.12", 1, 8080) });
+    const [effect] = startService(service({ specs, servers: [routed, translated] })).effects;
+    const operations = effect?.type === "apply" ? effect.operations : [];
+    const where = operations.map((o) => ("dest" in o ? `${o.key.fwmark ?? o.key.port} ${o.dest.addr}:${o.dest.port}` : ""));
+    expect(where).toEqual(["81 10.0.0.11:81", "81 10.0.0.12:8080", "5 10.0.0.11:0", "5 10.0.0.12:8080"]);
+  });
+
+  test("whatever happens, the operations lead to the table the state asks for, and with a sorry server somebody is always there", () => {
+    const changes = fc.array(fc.tuple(fc.nat(2), fc.constantFrom<Change>(up, down, weight(3), weight(-1), weight(0))));
+    const kinds = fc.record({
+      quorum: fc.integer({ min: 1, max: 6 }),
+      hysteresis: fc.constant(0),
+      sorry: fc.constantFrom(undefined, sorry, { ...sorry, inhibit: true }, { ...sorry, dest: dest("10.0.0.11") }),
+      servers: fc
+        .tuple(fc.boolean(), fc.boolean())
+        .map(([inhibit, isAlpha]) => [
+          server(11, { inhibit }),
+          server(12, { checks: [isAlpha ? alpha : check] }),
+          server(13, { notifyUp: script("x") }),
+        ]),
+    });
+    fc.assert(
+      fc.property(kinds, changes, (kind, list) => {
+        const { state, effects } = play(service(kind), list);
+        const table = new Map<string, number>();
+        for (const e of effects.flatMap((effect) => (effect.type === "apply" ? effect.operations : []))) {
+          if (e.op === "add-dest") expect(table.has(e.dest.addr)).toBe(false);
+          if (e.op === "edit-dest" || e.op === "delete-dest") expect(table.has(e.dest.addr)).toBe(true);
+          if (e.op === "delete-dest") table.delete(e.dest.addr);
+          if (e.op === "add-dest" || e.op === "edit-dest") table.set(e.dest.addr, e.dest.weight);
+        }
+        expect(table).toEqual(new Map([...state.table.values()].map((d) => [d.addr, d.weight])));
+        if (kind.sorry) expect([...table.values()].some((w) => w > 0)).toBe(true);
+      }),
+    );
+  });
+});

@@ -1,0 +1,64 @@
+import { type DestSpec, familyOfService, type Operation, type ServiceSpec } from "../director/director.ts";
+import { familyOf } from "../net/ip.ts";
+import type { Service } from "./config.ts";
+import { isAlive, type ServerState, weightOf } from "./server.ts";
+
+/** The dests a service is to have, and the operations from one such table to another (spec 4.3, 4.4). */
+
+export type Table = ReadonlyMap<string, DestSpec>;
+
+const idOf = (dest: DestSpec): string => `${dest.addr} ${dest.port}`;
+
+/** @param hasQuorum without it the sorry server, if there is one, stands in for all */
+export function tableOf(c: Service, servers: readonly ServerState[], hasQuorum: boolean): Table {
+  const table = new Map<string, DestSpec>();
+  const isSorry = c.sorry !== undefined && !hasQuorum;
+  if (c.sorry?.inhibit) table.set(idOf(c.sorry.dest), { ...c.sorry.dest, weight: 0 });
+  c.servers.forEach((server, i) => {
+    const state = servers[i]!;
+    const isOn = isAlive(state) && !isSorry;
+    if (isOn || server.inhibit) table.set(idOf(server.dest), { ...server.dest, weight: isOn ? weightOf(server, state) : 0 });
+  });
+  if (isSorry && c.sorry) table.set(idOf(c.sorry.dest), c.sorry.dest); // it may be one of the servers too
+  return table;
+}
+
+/** What to do in every one of the director's services. Dests come before others go, so that there is one at any time. */
+export function difference(c: Service, actual: Table, wanted: Table): Operation[] {
+  return c.specs.flatMap((spec) => {
+    const { key } = spec;
+    const operations: Operation[] = [];
+    for (const [id, dest] of wanted) {
+      if (!fits(spec, dest)) continue;
+      const before = actual.get(id);
+      if (before === undefined) operations.push({ op: "add-dest", key, dest: destOf(spec, dest) });
+      else if (!isSame(before, dest)) operations.push({ op: "edit-dest", key, dest: destOf(spec, dest) });
+    }
+    for (const [id, dest] of actual) {
+      if (wanted.has(id) || !fits(spec, dest)) continue;
+      const { addr, port } = destOf(spec, dest);
+      operations.push({ op: "delete-dest", key, dest: { addr, port } });
+    }
+    return operations;
+  });
+}
+
+const fits = (spec: ServiceSpec, dest: DestSpec): boolean =>
+  dest.method === "tunnel" || familyOfService(spec.key) === familyOf(dest.addr);
+
+/** Only a translated packet can go to another port; 0 stands for the service's own (spec 2.16). */
+function destOf({ key }: ServiceSpec, dest: DestSpec): DestSpec {
+  const isTranslated = dest.method === "nat" || dest.method === "fullnat";
+  const own = key.fwmark === undefined ? key.port : 0;
+  return { ...dest, port: isTranslated ? dest.port || own : own };
+}
+
+const isSame = (a: DestSpec, b: DestSpec): boolean =>
+  a.method === b.method &&
+  a.weight === b.weight &&
+  a.upper === b.upper &&
+  a.lower === b.lower &&
+  a.toa === b.toa &&
+  a.tunnel.type === b.tunnel.type &&
+  a.tunnel.port === b.tunnel.port &&
+  a.tunnel.checksum === b.tunnel.checksum;
