@@ -230,8 +230,11 @@ static long move_hand(__u32 i, struct hand *h)
 	if (c && c->life == LIFE_LIVE && is_half_open(c))
 		end_conn(ahead, h->now, true);
 	c = conn_at(behind);
-	if (!c || c->life != LIFE_DYING || c->expires == h->now ||
-	    __sync_val_compare_and_swap(&c->life, LIFE_DYING, LIFE_FREE) != LIFE_DYING)
+	if (!c || c->life != LIFE_DYING)
+		return 0;
+	if (c->expires == h->now)
+		return 1; /* too early: to end more would not help this packet */
+	if (__sync_val_compare_and_swap(&c->life, LIFE_DYING, LIFE_FREE) != LIFE_DYING)
 		return 0;
 	h->slot = behind;
 	return 1;

@@ -78,19 +78,18 @@ static __always_inline bool turn_round(HOOK_CONTEXT *ctx, __u32 quote, __u32 gro
 	return true;
 }
 
-static __always_inline bool make_icmp4(HOOK_CONTEXT *ctx, const struct packet *p, __u32 trouble, __u32 mtu)
+static __always_inline bool make_icmp4(HOOK_CONTEXT *ctx, const struct packet *p, const struct addr *source, __u32 trouble, __u32 mtu)
 {
 	struct iphdr *ip = hook_data(ctx) + ETH_LEN;
 	struct icmp_header *icmp;
 	__u32 quote = p->len > ICMP_QUOTE_MAX ? ICMP_QUOTE_MAX : p->len;
-	__be32 client, service;
+	__be32 client;
 	const __u32 *w;
 	__u8 tos;
 
 	if ((void *)(ip + 1) > hook_end(ctx))
 		return false;
 	client = ip->saddr;
-	service = ip->daddr;
 	tos = (ip->tos & 0x1e) | 0xc0; /* internet control */
 	if (!turn_round(ctx, quote, sizeof(*ip) + ICMP_HEADER))
 		return false;
@@ -112,14 +111,14 @@ static __always_inline bool make_icmp4(HOOK_CONTEXT *ctx, const struct packet *p
 	ip->ttl = 64;
 	ip->protocol = IPPROTO_ICMP;
 	ip->check = 0;
-	ip->saddr = service;
+	ip->saddr = source->w[0];
 	ip->daddr = client;
 	w = (const void *)ip;
 	ip->check = ~fold((__u64)w[0] + w[1] + w[2] + w[3] + w[4]);
 	return true;
 }
 
-static __always_inline bool make_icmp6(HOOK_CONTEXT *ctx, const struct packet *p, __u32 trouble, __u32 mtu)
+static __always_inline bool make_icmp6(HOOK_CONTEXT *ctx, const struct packet *p, const struct addr *source, __u32 trouble, __u32 mtu)
 {
 	struct ipv6hdr *ip = hook_data(ctx) + ETH_LEN;
 	struct icmp_header *icmp;
@@ -140,13 +139,13 @@ static __always_inline bool make_icmp6(HOOK_CONTEXT *ctx, const struct packet *p
 	ip->payload_len = bpf_htons(ICMP_HEADER + quote);
 	ip->nexthdr = IPPROTO_ICMPV6;
 	ip->hop_limit = 64;
-	copy_addr(&ip->saddr, &p->flow.dst);
+	copy_addr(&ip->saddr, source);
 	copy_addr(&ip->daddr, &p->flow.src);
 	/* the pseudo header: both addresses, length, next header */
 	sum = sum_packet(ctx, ETH_LEN + sizeof(*ip), ICMP_HEADER + quote) + bpf_htonl(ICMP_HEADER + quote) + bpf_htonl(IPPROTO_ICMPV6);
 #pragma clang loop unroll(full)
 	for (int i = 0; i < 4; i++)
-		sum += (__u64)p->flow.src.w[i] + p->flow.dst.w[i];
+		sum += (__u64)p->flow.src.w[i] + source->w[i];
 	ip = hook_data(ctx) + ETH_LEN;
 	icmp = (void *)(ip + 1);
 	if ((void *)(icmp + 1) > hook_end(ctx))
@@ -155,11 +154,17 @@ static __always_inline bool make_icmp6(HOOK_CONTEXT *ctx, const struct packet *p
 	return true;
 }
 
+/* About a packet for the director it comes from the address the packet was for, about a stray answer from the director's own. */
 __noinline int make_icmp(HOOK_CONTEXT *ctx, const struct packet *p, __u32 trouble, __u32 mtu)
 {
+	struct addr source;
+	struct dest *d;
+
 	if (!p)
 		return 0;
-	return p->flow.family == 4 ? make_icmp4(ctx, p, trouble, mtu) : make_icmp6(ctx, p, trouble, mtu);
+	d = p->stray ? dest_at(p->stray) : 0;
+	source = d && d->source.w[0] ? d->source : p->flow.dst;
+	return p->flow.family == 4 ? make_icmp4(ctx, p, &source, trouble, mtu) : make_icmp6(ctx, p, &source, trouble, mtu);
 }
 
 /* Tell the sender, unless the rate limit or the packet itself forbids it. */

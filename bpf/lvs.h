@@ -69,8 +69,12 @@ static __always_inline enum verdict not_opened(HOOK_CONTEXT *ctx, struct packet 
 {
 	if (reason == EXIT_NO_DEST)
 		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NO_DEST, EXIT_NO_DEST_QUIET);
-	if (reason == EXIT_NAT_ICMP_SEND)
+	if (reason == EXIT_NAT_ICMP_SEND) {
+		/* it was only passing through, and is one hop further by now */
+		if (p->ttl <= 1 || !decrement_ttl(ctx, p))
+			return leave(p, EXIT_NAT_ICMP_SEND, V_DROP);
 		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NAT_ICMP_SEND, EXIT_NAT_ICMP_SEND);
+	}
 	if (reason == EXIT_NO_SERVICE || reason == EXIT_NOT_SCHEDULED)
 		return leave(p, reason, V_PASS);
 	return leave(p, reason & (EXIT_ROW - 1), V_DROP);
@@ -99,6 +103,23 @@ static __always_inline bool find(struct match *m, struct settings *set, const st
 	return m->conn;
 }
 
+/* Is the packet for the director itself? Slow: for what is rare. */
+static __noinline bool is_for_us(HOOK_CONTEXT *ctx, const struct packet *p)
+{
+	struct bpf_fib_lookup fib = { .l4_protocol = p->flow.protocol, .ifindex = p->ifindex };
+
+	if (p->flow.family == 4) {
+		fib.family = 2; /* AF_INET */
+		fib.ipv4_src = p->flow.src.w[0];
+		fib.ipv4_dst = p->flow.dst.w[0];
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		copy_addr(fib.ipv6_src, &p->flow.src);
+		copy_addr(fib.ipv6_dst, &p->flow.dst);
+	}
+	return bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
 /* The packet's conn, found or opened, and on. */
 static __always_inline enum verdict lookup_and_forward(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set, bool may_be_new)
 {
@@ -124,6 +145,10 @@ static __always_inline enum verdict lookup_and_forward(HOOK_CONTEXT *ctx, struct
 			return not_opened(ctx, p, result);
 		m.conn = conn_at(p->slot);
 		d = m.conn ? dest_at(m.conn->dest) : 0;
+		if (m.conn && unlikely(m.conn->method == METHOD_BYPASS) && is_for_us(ctx, p)) {
+			end_conn(p->slot, p->now, true);
+			return not_opened(ctx, p, EXIT_NO_DEST); /* bypassing is for others' addresses (spec 5.6) */
+		}
 	}
 	if (!m.conn || !d)
 		return leave(p, EXIT_BUG, V_DROP);

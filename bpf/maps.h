@@ -60,7 +60,7 @@ struct {
 	__type(value, struct cache_entry);
 } caches SEC(".maps");
 
-/* Addresses and ports of NAT dests, for nat_icmp_send: struct service_key with the dest's address. */
+/* Addresses and ports of NAT dests, for nat_icmp_send: struct service_key with the dest's address; the index of such a dest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 131072);

@@ -94,13 +94,18 @@ static __always_inline bool is_one_packet(const struct service *s, const struct 
 }
 
 /* nat_icmp_send: a NAT dest speaks of a conn that we know nothing of (spec 5.4). */
-static __always_inline bool is_stray_answer(const struct packet *p)
+static __always_inline bool is_stray_answer(struct packet *p)
 {
 	struct service_key key = { .addr = p->flow.src, .port = p->flow.sport, .protocol = p->flow.protocol, .family = p->flow.family };
 	bool last = p->flow.protocol == IPPROTO_TCP ? p->tcp_flags & TCP_RST_FLAG
 						      : p->flow.protocol == IPPROTO_SCTP && p->sctp_event == SCTP_E_ABORT;
+	const __u32 *dest;
 
-	return !last && bpf_map_lookup_elem(&nat_dests, &key);
+	dest = last ? 0 : bpf_map_lookup_elem(&nat_dests, &key);
+	if (!dest)
+		return false;
+	p->stray = *dest;
+	return true;
 }
 
 /*

@@ -30,6 +30,7 @@ struct packet {
 	__u32 wire_len;         /* of the largest IP packet it becomes on the wire: less than len for GSO */
 	__u32 fragment_id;
 	__u32 mark;             /* by lvsd's own rules; looked up for new conns only */
+	__u32 stray;            /* the dest that a stray answer is from (nat_icmp_send) */
 	__u8 ttl;
 	__u8 tcp_flags;
 	__u8 df;                /* 1: must not be fragmented */

@@ -114,11 +114,11 @@ static __always_inline enum verdict parse4(HOOK_CONTEXT *ctx, struct packet *p)
 	p->fragment = fragment & IP_OFFSET ? LATER_FRAGMENT : fragment & IP_MF ? FIRST_FRAGMENT : WHOLE;
 	p->ttl = ip->ttl;
 	p->l4 = ETH_LEN + ihl;
-	p->wire_len = hook_wire_len(ctx, p);
 	p->flow.src.w[0] = ip->saddr;
 	p->flow.dst.w[0] = ip->daddr;
 	p->flow.protocol = ip->protocol;
 	p->flow.family = 4;
+	p->wire_len = hook_wire_len(ctx, p); /* which depends on the protocol */
 	return V_NEXT;
 }
 

@@ -40,7 +40,8 @@ static __always_inline bool read_chunk(HOOK_CONTEXT *ctx, struct packet *p, __u3
 		return true;
 	length = (bpf_ntohs(c->length) + 3) & 0xffc;
 	next = (const void *)c + length;
-	if (length >= sizeof(*c) && (void *)(next + 1) <= hook_end(ctx) && next->type == CHUNK_ABORT)
+	if (length >= sizeof(*c) && SCTP_HEADER + length + sizeof(*next) <= l4_len && (void *)(next + 1) <= hook_end(ctx) &&
+	    next->type == CHUNK_ABORT)
 		p->sctp_event = SCTP_E_ABORT;
 	return true;
 }

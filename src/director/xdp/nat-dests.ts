@@ -5,18 +5,20 @@ import { type DestKey, type DestSpec, familyOfService, type Protocol, type Servi
 import type { Change, ServiceRecord } from "../records.ts";
 import * as abi from "./abi.gen.ts";
 import { protocolNumber } from "./keys.ts";
-import { setAddr, setPort, setU32, u32, viewOf } from "./memory.ts";
+import { setAddr, setPort, setU32, viewOf } from "./memory.ts";
 
 const BATCH = 1024;
 
 /**
- * Who speaks as a NAT dest, for nat_icmp_send (spec 5.4): address, port and protocol of every NAT dest, each with the number
- * of services that have it. A fwmark service takes any protocol, so its dests stand there once for each.
+ * Who speaks as a NAT dest, for nat_icmp_send (spec 5.4): address, port and protocol of every NAT dest, each with the id of
+ * one that has them, which knows the way there. A fwmark service takes any protocol, so its dests stand there once for each.
  */
 export class NatDests {
   readonly #map: BpfMap;
-  /** Ids of the dests that are counted in the map. */
-  readonly #counted = new Set<number>();
+  /** Ids of the dests that are in the map. */
+  readonly #known = new Set<number>();
+  /** All of one address, port and protocol, by the text of the key; the map has the last of them. */
+  readonly #alike = new Map<string, readonly number[]>();
   readonly #key = new Uint8Array(abi.serviceKey.size);
   readonly #value = new Uint8Array(4);
 
@@ -38,7 +40,8 @@ export class NatDests {
   /** The map becomes what the services say, whatever an earlier lvsd left in it. */
   rebuild(services: Iterable<ServiceRecord>): void {
     this.#clear();
-    this.#counted.clear();
+    this.#known.clear();
+    this.#alike.clear();
     for (const service of services) for (const dest of service.dests) this.#set(service, dest, dest.spec);
   }
 
@@ -53,12 +56,12 @@ export class NatDests {
   /** @param spec undefined: the dest is gone. Its address and port are those of its record for good. */
   #set(service: ServiceRecord, { id, spec: place }: { id: number; spec: DestSpec }, spec: DestSpec | undefined): void {
     const isNat = spec?.method === "nat";
-    if (isNat === this.#counted.has(id)) return;
-    if (isNat) this.#counted.add(id);
-    else this.#counted.delete(id);
+    if (isNat === this.#known.has(id)) return;
+    if (isNat) this.#known.add(id);
+    else this.#known.delete(id);
     for (const protocol of protocolsOf(service.spec.key)) {
       this.#writeKey(familyOfService(service.spec.key), place, protocol);
-      this.#count(isNat ? 1 : -1);
+      this.#write(id, isNat);
     }
   }
 
@@ -69,14 +72,19 @@ export class NatDests {
     this.#key[abi.serviceKey.family] = family === "ipv6" ? 6 : 4;
   }
 
-  #count(by: 1 | -1): void {
-    const view = viewOf(this.#value);
-    const before = this.#map.lookup(this.#key, this.#value) ? u32(view, 0) : 0;
-    if (before + by <= 0) {
+  /** Of the key that was written last. */
+  #write(id: number, isNat: boolean): void {
+    const text = this.#key.join();
+    const others = (this.#alike.get(text) ?? []).filter((other) => other !== id);
+    const ids = isNat ? [...others, id] : others;
+    const last = ids.at(-1);
+    if (last === undefined) {
+      this.#alike.delete(text);
       this.#map.delete(this.#key);
       return;
     }
-    setU32(view, 0, before + by);
+    this.#alike.set(text, ids);
+    setU32(viewOf(this.#value), 0, last);
     try {
       this.#map.update(this.#key, this.#value);
     } catch (error) {
