@@ -49,6 +49,8 @@ setup_packages() {
 	apt-get update -q
 	apt-get install -q -y --no-install-recommends "${missing[@]}"
 	allow_services
+	# Nor with the next boot: a machine that had no FTP server is to have none after a test run.
+	if [[ " ${missing[*]} " == *" vsftpd "* ]]; then systemctl --quiet disable vsftpd.service 2>/dev/null || true; fi
 }
 
 # npm ci, but for one reason to refuse: a lock file from a registry without some optional packages for other systems, which
