@@ -85,4 +85,19 @@ export const found: readonly Found[] = [
       frame("client", "0201000000010201000000fe08004500002e01544000401182f5ac1000010a01006403fc0050001a994cbdbdbdbdbdbdbdbdbdbdbdbdbdbdbdbdbdbd"), // biome-ignore format: as printed
     ],
   },
+  {
+    name: "a byte behind the packet that would be an SCTP chunk is none",
+    script: [
+      run("-A -f 5 -6 -s nq"),
+      run("-a -f 5 -6 -r [2001:db8:2::12]:8080 -m -w 1"),
+      frame("client", "02010000000102010000001e86dd600000000020844020010db800010000000000000000003020010db800010000000000000000020103b8005000000001b58b9e4901000013a615b688951ccbf11ce786b271422f00"), // biome-ignore format: as printed
+      frame("client", "02010000000102010000001e86dd657000000014840120010db800010000000000000000003020010db800010000000000000000020103b8005000000001e159c40c0a000006cc2b000006232d7e9aa9aaac3507cb1464b73dcf971fba12e6485d38f9"), // biome-ignore format: as printed
+    ],
+  },
+  {
+    name: "an SCTP packet without a chunk is cut short, whether it has a service or not",
+    script: [
+      frame("server", "02020000000102010000006486dd60000000000d84ff20010db800010000000000000000010020010db800010000005f000000000003005003f900000001828da6700100000bf8b36551ee381800"), // biome-ignore format: as printed
+    ],
+  },
 ];

@@ -20,6 +20,8 @@ const { values } = parseArgs({
     hook: { type: "string", default: "both" },
     workers: { type: "string", default: String(availableParallelism()) },
     seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
+    /** One of those that the leader started. */
+    worker: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -37,14 +39,16 @@ const isWrong = hooks === undefined || Object.values(numbers).some((number) => !
 if (values.help || isWrong) {
   console.log(HELP);
   process.exitCode = values.help ? 0 : 2;
-} else if (process.send !== undefined) {
+} else if (values.worker) {
   await work(hooks, numbers.seed, { ms: numbers.seconds * 1000, packets: numbers.packets });
 } else {
   const { workers, seed } = numbers;
   console.log(`fuzz: seed ${seed}, ${workers} workers, ${hooks.join(" and ")}`);
   const share = { seconds: numbers.seconds, packets: Math.ceil(numbers.packets / workers), hook: values.hook };
   const shares = Array.from({ length: workers }, (_, i) => ({ ...share, seed: seed + i * SEEDS_APART }));
-  process.exitCode = await lead(
-    shares.map((each) => Object.entries(each).flatMap(([name, value]) => [`--${name}`, String(value)])),
-  );
+  process.exitCode = await lead(shares.map((each) => ["--worker", ...Object.entries(each).flatMap(optionOf)]));
+}
+
+function optionOf([name, value]: [string, string | number]): string[] {
+  return [`--${name}`, String(value)];
 }
