@@ -30,7 +30,8 @@ export type CheckerEffect =
   | { readonly type: "up"; readonly isFirst: boolean }
   /** `retries`: those that went before. */
   | { readonly type: "down"; readonly isFirst: boolean; readonly reason: string; readonly retries: number }
-  | { readonly type: "forgiven" | "unknown"; readonly reason: string; readonly retriesLeft: number }
+  | { readonly type: "forgiven"; readonly reason: string; readonly retriesLeft: number }
+  | { readonly type: "unknown"; readonly reason: string }
   | { readonly type: "weight"; readonly weight: number };
 
 export interface CheckerStep {
@@ -64,7 +65,7 @@ export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now:
     case "unknown":
       return {
         state: { ...s, at: now + c.delayLoop },
-        effects: [{ type: "unknown", reason: input.result.reason, retriesLeft: c.retry - s.failures }],
+        effects: [{ type: "unknown", reason: input.result.reason }],
       };
   }
 }

@@ -1,0 +1,57 @@
+import type { Director, Refusal } from "../../director/director.ts";
+import type { HealthConfig } from "../../health/config.ts";
+import { applyForgiving } from "../../health/forgiving.ts";
+import { monotonicMs } from "../../platform/timer.ts";
+import { ScriptQueue } from "../vrrp/scripts.ts";
+import { startProbe } from "./probe.ts";
+import { type Health, runHealth, type World } from "./runner.ts";
+import { Wheel } from "./wheel.ts";
+
+/** The checks of a configuration at work on a director. */
+
+export interface Surroundings {
+  readonly director: Pick<Director, "apply">;
+  log(text: string): void;
+  /** A line for the checkers' FIFO: "RS [10.0.0.1]:tcp:80 [192.0.2.1]:tcp:80 DOWN\n". */
+  tell?(line: string): void;
+  /** What the director would not do. */
+  refused?(refusal: Refusal): void;
+  /** Time before the first tries, ms. */
+  readonly bootstrap?: number;
+}
+
+export function openHealth(config: HealthConfig, around: Surroundings): Health {
+  const wheel = new Wheel(monotonicMs);
+  const queues = new Map<string, ScriptQueue>();
+  const world: World = {
+    now: monotonicMs,
+    random: Math.random,
+    wheel,
+    probe: (check, page, done) => startProbe(check.probe, page, config.tls, done),
+    apply(operations) {
+      for (const refusal of applyForgiving(around.director, operations)) {
+        if (around.refused) around.refused(refusal);
+        else around.log(`IPVS: ${refusal.message} (${refusal.code})`);
+      }
+    },
+    run(script, about) {
+      const queue = queues.get(about) ?? new ScriptQueue(around.log);
+      queues.set(about, queue);
+      queue.add(script);
+    },
+    tell: (line) => around.tell?.(line),
+    log: (text) => around.log(text),
+  };
+  const health = runHealth(config, world, around.bootstrap);
+  return {
+    ...health,
+    stop() {
+      health.stop();
+      wheel.close();
+    },
+    close() {
+      health.close();
+      wheel.close();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import type { Result } from "../../health/checker.ts";
+import type { Connection, HealthConfig } from "../../health/config.ts";
+import { bad, type Dialogue, good } from "../../health/dialogue.ts";
+import { connectMarked } from "./connect.ts";
+import type { Cancel, Done } from "./probe.ts";
+import { troubleOf } from "./trouble.ts";
+
+/** Connects and holds a conversation over TCP or TLS. The timeout begins anew with each step forward. */
+
+type Tls = HealthConfig["tls"] & { readonly servername: string };
+
+/** Without a dialogue it is enough to be connected (spec 4.5). */
+export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | undefined, done: Done): Cancel {
+  let socket: Socket | undefined;
+  let giveUp: () => void = () => {};
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+
+  const end = (result: Result | undefined): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    giveUp();
+    socket?.destroy();
+    if (result !== undefined) done(result);
+  };
+  const forward = (): void => {
+    clearTimeout(timer);
+    if (!isOver) timer = setTimeout(() => end(bad("timeout")), to.timeout);
+  };
+  const fail = (error: unknown): void => end(troubleOf(error));
+
+  const ready = (stream: Socket): void => {
+    if (talk === undefined) {
+      end(good);
+      return;
+    }
+    forward();
+    if (talk.opening.length > 0) stream.write(talk.opening);
+    stream.on("data", (bytes: Buffer) => {
+      if (isOver) return;
+      forward();
+      const { send, result } = talk.read(bytes);
+      if (send !== undefined) stream.write(send);
+      if (result !== undefined) sayGoodbye(stream, send, () => end(result));
+    });
+    stream.on("end", () => end(talk.ended()));
+  };
+  const connected = (plain: Socket): void => {
+    if (isOver) {
+      plain.destroy();
+      return;
+    }
+    socket = plain;
+    plain.on("error", fail);
+    if (tls === undefined) {
+      ready(plain);
+      return;
+    }
+    forward();
+    const secure = connectTls({ ...tlsOptions(tls), socket: plain });
+    secure.on("error", fail);
+    secure.once("secureConnect", () => ready(secure));
+  };
+
+  forward();
+  try {
+    if (to.fwmark === 0 && to.interface === undefined) {
+      const plain = connect({ host: to.ip, port: to.port, ...from(to) });
+      socket = plain;
+      plain.on("error", fail);
+      plain.once("connect", () => connected(plain));
+    } else giveUp = connectMarked(to, connected, fail);
+  } catch (error) {
+    setImmediate(fail, error);
+  }
+  return () => end(undefined);
+}
+
+const from = (to: Connection) => ({
+  ...(to.fromIp === undefined ? {} : { localAddress: to.fromIp }),
+  ...(to.fromPort === undefined ? {} : { localPort: to.fromPort }),
+});
+
+/** The last words leave before the connection is closed. */
+function sayGoodbye(stream: Socket, words: Uint8Array | undefined, close: () => void): void {
+  if (words === undefined) close();
+  else stream.write(new Uint8Array(0), close);
+}
+
+/** Certificates of servers are not verified (spec 4.6). */
+function tlsOptions({ key, cert, ca, passphrase, servername }: Tls): ConnectionOptions {
+  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  const options = { key: file(key), cert: file(cert), ca: file(ca), passphrase };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...given, servername, rejectUnauthorized: false };
+}

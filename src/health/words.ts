@@ -1,0 +1,65 @@
+import type { CheckerEffect } from "./checker.ts";
+import type { Check, Server, Service } from "./config.ts";
+
+/** keepalived's words about checks (spec 4.2), since people search their logs for them. */
+
+type Told = Exclude<CheckerEffect, { type: "start" | "weight" }>;
+
+/** Undefined: nothing is said of this. */
+export function wordsOf(service: Service, server: Server, check: Check, effect: Told): string | undefined {
+  const about = { place: placeOf(server, check), subject: subjectOf(service, server, check), check };
+  switch (effect.type) {
+    case "up":
+      return successOf(about);
+    case "forgiven":
+      return check.logAllFailures ? `${nameOf(check)} on service ${about.place}: ${effect.reason}` : undefined;
+    case "unknown":
+      return `${nameOf(check)} on service ${about.place}: ${effect.reason}. Rescheduling.`;
+    case "down":
+      return failureOf(about, effect.retries, effect.reason);
+  }
+}
+
+interface About {
+  readonly place: string;
+  readonly subject: string;
+  readonly check: Check;
+}
+
+function successOf({ place, subject, check }: About): string {
+  switch (check.type) {
+    case "TCP_CHECK":
+      return `TCP connection to ${place} success.`;
+    case "UDP_CHECK":
+      return `UDP connection to ${place} success.`;
+    case "PING_CHECK":
+      return `ICMP connection to ${place} success.`;
+    case "HTTP_GET":
+    case "SSL_GET":
+      return `Remote Web server ${place} succeed on service.`;
+    case "SMTP_CHECK":
+      return `Remote SMTP server ${place} succeed on service.`;
+    case "MISC_CHECK":
+      return `Misc check for ${subject} succeeded.`;
+    case "DNS_CHECK":
+      return `DNS_CHECK (${place}) success.`;
+    case "FILE_CHECK":
+      return `FILE_CHECK on service ${place} success.`;
+  }
+}
+
+function failureOf({ place, subject, check }: About, retries: number, reason: string): string {
+  const after = retries === 0 ? "" : ` after ${retries} ${retries === 1 ? "retry" : "retries"}`;
+  if (check.type === "MISC_CHECK") return `Misc check for ${subject} failed${after || " with retry disabled"} (${reason}).`;
+  return `${nameOf(check)} on service ${place} failed${after} (${reason}).`;
+}
+
+const nameOf = ({ type }: Check): string => (type === "HTTP_GET" ? "HTTP_CHECK" : type === "SSL_GET" ? "SSL_CHECK" : type);
+
+function placeOf(server: Server, { probe }: Check): string {
+  if (!("to" in probe)) return server.name;
+  return `[${probe.to.ip}]:${probe.type === "DNS_CHECK" || probe.type === "UDP_CHECK" ? "udp" : "tcp"}:${probe.to.port}`;
+}
+
+const subjectOf = (service: Service, server: Server, { probe }: Check): string =>
+  `[${server.name} ${service.name}] by [${probe.type === "MISC_CHECK" ? probe.script.command.join(" ") : ""}]`;
