@@ -5,7 +5,7 @@ const SLOTS = 1024;
 
 interface Entry {
   readonly tick: number;
-  readonly wake: () => void;
+  wake: (() => void) | undefined;
 }
 
 export class Wheel {
@@ -30,6 +30,7 @@ export class Wheel {
     this.#size++;
     if (entry.tick < this.#armedFor) this.#arm(entry.tick);
     return () => {
+      entry.wake = undefined; // it may be on its way to be woken
       if (slot.delete(entry)) this.#size--;
     };
   }
@@ -61,7 +62,7 @@ export class Wheel {
     this.#tick = last + 1;
     this.#size -= due.length;
     due.sort((a, b) => a.tick - b.tick);
-    for (const entry of due) entry.wake();
+    for (const entry of due) entry.wake?.();
     this.#armNext();
   }
 
