@@ -18,6 +18,7 @@ import {
   refusesLastHopErrors,
   walksQuotes,
 } from "./gaps.ts";
+import { markOf } from "./model-plane.ts";
 import { MARK, MARKED, ownMac, type Side, wireMac } from "./network.ts";
 import type { Plane } from "./plane.ts";
 import type { Random } from "./random.ts";
@@ -282,7 +283,7 @@ export class Generator {
     const bytes = frame.bytes();
     if (random.chance(0.03)) {
       const mutated = this.#mutated(bytes);
-      if (!reachesTooFar(mutated)) return { do: "send", frame: mutated, by };
+      if (!isTaboo(mutated)) return { do: "send", frame: mutated, by };
     }
     return { do: "send", frame: random.chance(0.05) && bytes.length < 60 ? padded(bytes) : bytes, by };
   }
@@ -451,6 +452,9 @@ function padded(bytes: Uint8Array): Uint8Array {
   frame.set(bytes);
   return frame;
 }
+
+/** Another port of a fwmark's address would be one more service behind which a dest answers from one port: see gaps.ts. */
+const isTaboo = (mutated: Uint8Array): boolean => reachesTooFar(mutated) || (!answersGoBack && markOf(mutated) !== 0);
 
 /** Extension headers of IPv6 that end, or seem to, where the data path does not look any more. */
 function reachesTooFar(frame: Uint8Array): boolean {

@@ -65,7 +65,7 @@ export class ModelPlane implements Plane {
 }
 
 /** As markRules say. */
-function markOf(frame: Uint8Array): number {
+export function markOf(frame: Uint8Array): number {
   const [at, marked] = frame[12] === 0x86 ? [38, ipBytes(MARKED.ipv6)] : [30, ipBytes(MARKED.ipv4)];
   return marked.every((byte, i) => frame[at + i] === byte) ? MARK : 0;
 }
