@@ -1,7 +1,10 @@
 import type { DestSpec, ServiceSpec } from "../director/director.ts";
 import type { Ip } from "../net/ip.ts";
 
-/** What is to be checked and what follows from it (spec 2.16 to 2.18), with every default filled in. Times are milliseconds. */
+/**
+ * What is to be checked and what follows from it (spec 2.16 to 2.18), with every default filled in. Times are milliseconds.
+ * Plain values only: a configuration goes to another process as JSON.
+ */
 
 export type Millis = number;
 
@@ -95,12 +98,14 @@ export interface Page {
 }
 
 export interface PagePattern {
-  readonly pattern: RegExp;
+  /** Of a RegExp. */
+  readonly source: string;
+  readonly flags: string;
   /** It must not be found. */
   readonly not: boolean;
   /** Where a match may begin, in bytes. */
   readonly minOffset: number;
-  readonly maxOffset: number;
+  readonly maxOffset: number | undefined;
 }
 
 export type HttpVersion = "1.0" | "1.0C" | "1.1";
@@ -118,7 +123,12 @@ export type Probe =
     }
   | { readonly type: "SMTP_CHECK"; readonly to: Connection; readonly helo: string }
   | { readonly type: "DNS_CHECK"; readonly to: Connection; readonly query: DnsType; readonly name: string }
-  | { readonly type: "UDP_CHECK"; readonly to: Connection; readonly payload: Uint8Array; readonly reply: ReplyRule | undefined }
+  | {
+      readonly type: "UDP_CHECK";
+      readonly to: Connection /** Hex. */;
+      readonly payload: string;
+      readonly reply: ReplyRule | undefined;
+    }
   | {
       readonly type: "MISC_CHECK";
       readonly script: Script;
@@ -130,9 +140,8 @@ export type Probe =
 
 /** What an answer over UDP must be. */
 export interface ReplyRule {
-  /** Compared where `mask` has bits set; the answer may be longer. */
-  readonly bytes: Uint8Array;
-  readonly mask: Uint8Array;
+  /** Hex, with X for four bits that are not compared. The answer may be longer. */
+  readonly pattern: string;
   readonly minLength: number;
   readonly maxLength: number;
 }

@@ -1,4 +1,4 @@
-import type { Operation } from "../director/director.ts";
+import { type Operation, serviceId } from "../director/director.ts";
 import type { Script, Server, Service } from "./config.ts";
 import { type Change, isAlive, type ServerState, startServer, stepServer, weightOf } from "./server.ts";
 import { difference, type Table, tableOf } from "./table.ts";
@@ -45,6 +45,31 @@ export function stepService(c: Service, s: ServiceState, input: ServiceInput, in
   return settle(c, s, servers, turn === "weight" ? weighed(c, server, before, state) : turned(c, s, server, before, turn));
 }
 
+/**
+ * The service as another configuration has it; `servers` is what is known of its servers already. Nobody is told of servers,
+ * but of the quorum when it changes by this.
+ */
+export function reloadService(old: Service, s: ServiceState, c: Service, servers: readonly ServerState[]): ServiceStep {
+  const before = new Map(old.specs.map((spec) => [serviceId(spec.key), spec]));
+  const now = new Set(c.specs.map((spec) => serviceId(spec.key)));
+  const fresh = c.specs.filter(({ key }) => !before.has(serviceId(key)));
+  const kept = c.specs.filter(({ key }) => before.has(serviceId(key)));
+  const edited = kept.filter((spec) => JSON.stringify(spec) !== JSON.stringify(before.get(serviceId(spec.key))));
+  const { state, effects } = settle({ ...c, specs: kept }, s, servers, []);
+  return {
+    state,
+    effects: [
+      ...apply([
+        ...old.specs.flatMap(({ key }) => (now.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
+        ...edited.map((service) => ({ op: "edit-service", service }) as const),
+        ...fresh.map((service) => ({ op: "add-service", service }) as const),
+        ...difference(fresh, new Map(), state.table),
+      ]),
+      ...effects,
+    ],
+  };
+}
+
 /** All dests go; with omega the down scripts run (spec 4.4). */
 export function stopService(c: Service, s: ServiceState): ServiceStep {
   const wasAlive = c.servers.filter((_, i) => isAlive(s.servers[i]!));
@@ -55,7 +80,7 @@ export function stopService(c: Service, s: ServiceState): ServiceStep {
     state: { ...s, table: new Map() },
     effects: [
       ...wasAlive.map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
-      ...apply(difference(c, s.table, new Map())),
+      ...apply(difference(c.specs, s.table, new Map())),
       ...scripts,
     ],
   };
@@ -82,7 +107,7 @@ function settle(
     state: { servers, hasQuorum, table },
     effects: [
       ...effects.filter((e) => e.type === "log"),
-      ...apply(difference(c, s.table, table)),
+      ...apply(difference(c.specs, s.table, table)),
       ...effects.filter((e) => e.type !== "log"),
     ],
   };

@@ -23,9 +23,9 @@ export function tableOf(c: Service, servers: readonly ServerState[], hasQuorum: 
   return table;
 }
 
-/** What to do in every one of the director's services. Dests come before others go, so that there is one at any time. */
-export function difference(c: Service, actual: Table, wanted: Table): Operation[] {
-  return c.specs.flatMap((spec) => {
+/** What to do in every one of these services of the director. Dests come before others go, so that there is one at any time. */
+export function difference(specs: readonly ServiceSpec[], actual: Table, wanted: Table): Operation[] {
+  return specs.flatMap((spec) => {
     const { key } = spec;
     const operations: Operation[] = [];
     for (const [id, dest] of wanted) {

@@ -2,7 +2,7 @@ import type { GlobalDefs, HttpGet, KeepalivedConfig, RealServer, VirtualServer }
 import { checksOf, type Check as FileCheck } from "../../config/values.ts";
 import type { DestSpec } from "../../director/director.ts";
 import type { Check, Connection, Page, PagePattern, Probe, Script } from "../../health/config.ts";
-import { defaultPayload, hexPattern } from "../../health/protocols/udp.ts";
+import { defaultPayload } from "../../health/protocols/udp.ts";
 import { familyOf } from "../../net/ip.ts";
 
 /** The checks of a real server with what they inherit (spec 2.18, 4.2). */
@@ -42,9 +42,10 @@ function checkOf(p: Place, check: FileCheck): Check[] {
     }
     case "UDP_CHECK": {
       const { payload, requireReply, minReplyLength: minLength, maxReplyLength: maxLength } = check.value;
-      const bytes = payload === undefined ? defaultPayload : hexPattern(payload).bytes;
-      const reply = requireReply === undefined ? undefined : { ...hexPattern(requireReply), minLength, maxLength };
-      return [timed(p, check.value, { type: "UDP_CHECK", to: connectionOf(p, check.value), payload: bytes, reply })];
+      const reply = requireReply === undefined ? undefined : { pattern: requireReply, minLength, maxLength };
+      return [
+        timed(p, check.value, { type: "UDP_CHECK", to: connectionOf(p, check.value), payload: payload ?? defaultPayload, reply }),
+      ];
     }
     case "MISC_CHECK":
       return miscOf(p, check.value);
@@ -131,10 +132,11 @@ function patternOf(p: Place, url: Url): PagePattern | undefined {
   };
   try {
     return {
-      pattern: new RegExp(text, [...flags].join("")),
+      source: new RegExp(text, [...flags].join("")).source,
+      flags: [...flags].join(""),
       not: url.regexNoMatch !== undefined,
       minOffset: offset(url.regexMinOffset) ?? 0,
-      maxOffset: offset(url.regexMaxOffset) ?? Number.POSITIVE_INFINITY,
+      maxOffset: offset(url.regexMaxOffset),
     };
   } catch {
     p.note(`regex '${text}' is left out: it is not an expression that can be used here`);

@@ -4,7 +4,7 @@ import type { Connection, Probe } from "../../health/config.ts";
 import { bad, good } from "../../health/dialogue.ts";
 import { dnsQuery, judgeDns } from "../../health/protocols/dns.ts";
 import { echoRequest, isEchoReply } from "../../health/protocols/ping.ts";
-import { judgeUdp, silentUdp } from "../../health/protocols/udp.ts";
+import { hexPattern, judgeUdp, silentUdp } from "../../health/protocols/udp.ts";
 import { familyOf } from "../../net/ip.ts";
 import { type Watch, watchFd } from "../../platform/poll.ts";
 import { closeFd } from "../../platform/process.ts";
@@ -29,7 +29,7 @@ type Of<T extends Probe["type"]> = Extract<Probe, { type: T }>;
 export const askUdp = ({ to, payload, reply }: Of<"UDP_CHECK">, done: Done): Cancel =>
   exchange(
     () => openMarked(to, SOCK_DGRAM),
-    { to, payload, judge: (bytes) => judgeUdp(bytes, reply), silent: silentUdp(reply) },
+    { to, payload: hexPattern(payload).bytes, judge: (bytes) => judgeUdp(bytes, reply), silent: silentUdp(reply) },
     done,
   );
 

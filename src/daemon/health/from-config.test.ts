@@ -140,7 +140,8 @@ describe("a check", () => {
     ]);
     expect(page(`digest ${"a".repeat(32)}`)).toMatchObject({ statuses: [[0, 999]], digests: ["a".repeat(32)] });
     expect(page("regex ^ok$\n regex_options caseless multiline\n regex_min_offset 3")?.regex).toMatchObject({
-      pattern: /^ok$/im,
+      source: "^ok$",
+      flags: "im",
       not: false,
       minOffset: 3,
     });

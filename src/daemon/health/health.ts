@@ -21,13 +21,14 @@ export interface Surroundings {
 }
 
 export function openHealth(config: HealthConfig, around: Surroundings): Health {
+  let { tls } = config;
   const wheel = new Wheel(monotonicMs);
   const queues = new Map<string, ScriptQueue>();
   const world: World = {
     now: monotonicMs,
     random: Math.random,
     wheel,
-    probe: (check, page, done) => startProbe(check.probe, page, config.tls, done),
+    probe: (check, page, done) => startProbe(check.probe, page, tls, done),
     apply(operations) {
       for (const refusal of applyForgiving(around.director, operations)) {
         if (around.refused) around.refused(refusal);
@@ -45,6 +46,10 @@ export function openHealth(config: HealthConfig, around: Surroundings): Health {
   const health = runHealth(config, world, around.bootstrap);
   return {
     ...health,
+    replace(next) {
+      tls = next.tls;
+      health.replace(next);
+    },
     stop() {
       health.stop();
       wheel.close();

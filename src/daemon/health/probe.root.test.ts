@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Result } from "../../health/checker.ts";
 import type { Connection, Page, Probe } from "../../health/config.ts";
-import { defaultPayload, hexPattern } from "../../health/protocols/udp.ts";
+import { defaultPayload } from "../../health/protocols/udp.ts";
 import { ip } from "../../net/ip.ts";
 import { startProbe } from "./probe.ts";
 
@@ -174,7 +174,7 @@ test("UDP_CHECK takes silence for good and an ICMP error for bad", async () => {
   const echo = await udp((bytes) => bytes);
   const probe = (port: number, reply?: string): Probe => ({
     ...{ type: "UDP_CHECK", to: at(port, { timeout: 200 }), payload: defaultPayload },
-    reply: reply === undefined ? undefined : { ...hexPattern(reply), minLength: 0, maxLength: 255 },
+    reply: reply === undefined ? undefined : { pattern: reply, minLength: 0, maxLength: 255 },
   });
   expect(await word(probe(silent))).toBe("ok");
   expect(await word(probe(await nobody()))).toMatch(/^failed: .*ECONNREFUSED/);

@@ -113,9 +113,9 @@ export function judgePage(page: Page, status: number | undefined, body: Buffer):
 }
 
 /** Bytes are matched as Latin-1 characters, so that offsets are offsets of bytes. */
-function hasMatch({ pattern, minOffset, maxOffset }: NonNullable<Page["regex"]>, body: Buffer): boolean {
-  const regex = new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, "")}g`);
+function hasMatch({ source, flags, minOffset, maxOffset }: NonNullable<Page["regex"]>, body: Buffer): boolean {
+  const regex = new RegExp(source, `${flags}g`);
   regex.lastIndex = minOffset;
   const match = regex.exec(body.toString("latin1"));
-  return match !== null && match.index <= maxOffset;
+  return match !== null && match.index <= (maxOffset ?? body.length);
 }

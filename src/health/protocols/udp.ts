@@ -1,19 +1,20 @@
 import type { Result } from "../checker.ts";
 import type { ReplyRule } from "../config.ts";
-import { bad, good, latin1 } from "../dialogue.ts";
+import { bad, good } from "../dialogue.ts";
 
 /** UDP_CHECK (spec 4.7): silence is good unless an answer is wanted. */
 
 const TEXT = "keepalived check - ";
 /** What is sent when the configuration names nothing: 32 bytes. */
-export const defaultPayload: Uint8Array = latin1(TEXT.repeat(2).slice(0, 32));
+export const defaultPayload: string = Buffer.from(TEXT.repeat(2).slice(0, 32)).toString("hex");
 
 export function judgeUdp(bytes: Uint8Array, rule: ReplyRule | undefined): Result {
   if (rule === undefined) return good;
   const { length } = bytes;
   if (length < rule.minLength || length > rule.maxLength) return bad(`reply of ${length} bytes`);
-  if (length < rule.bytes.length) return bad("reply data mismatch");
-  return rule.bytes.every((byte, i) => ((byte ^ bytes[i]!) & rule.mask[i]!) === 0) ? good : bad("reply data mismatch");
+  const wanted = hexPattern(rule.pattern);
+  if (length < wanted.bytes.length) return bad("reply data mismatch");
+  return wanted.bytes.every((byte, i) => ((byte ^ bytes[i]!) & wanted.mask[i]!) === 0) ? good : bad("reply data mismatch");
 }
 
 /** Nothing came in time. */

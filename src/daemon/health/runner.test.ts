@@ -1,0 +1,201 @@
+import { describe, expect, test } from "vitest";
+import type { Operation } from "../../director/director.ts";
+import type { Result } from "../../health/checker.ts";
+import type { Check, HealthConfig, Service } from "../../health/config.ts";
+import { check, dest, server, service, sorry, spec } from "../../health/testing.ts";
+import { ip } from "../../net/ip.ts";
+import { runHealth, type World } from "./runner.ts";
+
+/** A world whose time is told to pass and whose servers answer as they are told. */
+class FakeWorld implements World {
+  time = 0;
+  readonly said: string[] = [];
+  readonly logged: string[] = [];
+  readonly tries: { at: number; port: number }[] = [];
+  /** By address: what a try comes to; undefined: it never ends. */
+  readonly results = new Map<string, Result | undefined>();
+  #waiting: { at: number; wake: () => void }[] = [];
+  pending = 0;
+
+  now = () => this.time;
+  random = () => 0.5;
+  wheel = {
+    at: (at: number, wake: () => void) => {
+      const entry = { at, wake };
+      this.#waiting.push(entry);
+      return () => {
+        this.#waiting = this.#waiting.filter((other) => other !== entry);
+      };
+    },
+  };
+
+  probe(c: Check, _: number, done: (result: Result) => void) {
+    const to = "to" in c.probe ? c.probe.to : undefined;
+    this.tries.push({ at: this.time, port: to?.port ?? 0 });
+    const result = this.results.has(`${to?.ip}`) ? this.results.get(`${to?.ip}`) : ({ type: "ok" } as const);
+    this.pending++;
+    const over = () => void this.pending--;
+    if (result === undefined) return over;
+    const cancel = this.wheel.at(this.time, () => {
+      over();
+      done(result);
+    });
+    return () => {
+      over();
+      cancel();
+    };
+  }
+
+  apply(operations: readonly Operation[]): void {
+    for (const o of operations)
+      this.said.push("dest" in o ? `${o.op} ${o.dest.addr}${"weight" in o.dest ? ` ${o.dest.weight}` : ""}` : o.op);
+  }
+  run = ({ command }: { command: readonly string[] }) => void this.said.push(`run ${command[0]}`);
+  tell = () => {};
+  log = (text: string) => void this.logged.push(text);
+
+  pass(ms: number): void {
+    const end = this.time + ms;
+    for (;;) {
+      const next = this.#waiting.filter((w) => w.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#waiting = this.#waiting.filter((w) => w !== next);
+      this.time = Math.max(this.time, next.at);
+      next.wake();
+    }
+    this.time = end;
+  }
+
+  take(): string[] {
+    return this.said.splice(0);
+  }
+}
+
+const failed: Result = { type: "failed", reason: "refused" };
+const checked = (last: number, weight = 1, more: Partial<Check> = {}) => {
+  const to = { ...(check.probe.type === "TCP_CHECK" ? check.probe.to : undefined)!, ip: ip(`10.0.0.${last}`) };
+  const c: Check = { ...check, ...more, probe: { type: "TCP_CHECK", to } };
+  return server(last, { dest: dest(`10.0.0.${last}`, weight), checks: [c] });
+};
+const config = (...services: Service[]): HealthConfig => ({ services, tls: {}, initNotifies: false });
+const two = (more: Partial<Service> = {}) => service({ sorry, servers: [checked(11, 3), checked(12, 2)], ...more });
+
+describe("the checks of a configuration", () => {
+  test("are tried as their times say, and change the table by what they find", () => {
+    const world = new FakeWorld();
+    const health = runHealth(config(two()), world);
+    expect(world.take()).toEqual(["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2"]);
+    world.pass(17_000);
+    expect(world.tries.map((t) => t.at)).toEqual([6000, 6000, 16_000, 16_000]);
+    world.results.set("10.0.0.11", failed);
+    world.pass(9500); // tried at 26 s, the retry is due at 27 s
+    expect(world.take()).toEqual([]);
+    world.pass(1000);
+    expect(world.take()).toEqual(["delete-dest 10.0.0.11", "run down11"]);
+    expect(health.status()[0]).toMatchObject({ hasQuorum: true, weight: 2, servers: [{ isAlive: false }, { isAlive: true }] });
+    expect(health.status()[0]?.servers[0]?.checks).toEqual([{ type: "TCP_CHECK", isUp: false, hasRun: true, last: "refused" }]);
+    world.results.delete("10.0.0.11");
+    world.pass(10_000);
+    expect(world.take()).toEqual(["add-dest 10.0.0.11 3", "run up11"]);
+    expect(world.logged.at(-1)).toBe("Adding service [10.0.0.11]:tcp:80 to VS [192.0.2.1]:tcp:80");
+  });
+
+  test("stop for good: tries are given up, dests and services go", () => {
+    const world = new FakeWorld();
+    world.results.set("10.0.0.11", undefined);
+    const health = runHealth(config(two()), world);
+    world.pass(7000);
+    expect(world.pending).toBe(1);
+    world.take();
+    health.stop();
+    health.stop();
+    expect(world.take()).toEqual(["delete-dest 10.0.0.11", "delete-dest 10.0.0.12", "delete-service"]);
+    expect(world.pending).toBe(0);
+    world.pass(100_000);
+    expect(world.take()).toEqual([]);
+  });
+
+  test("rest with ha_suspend until an address of the service is here", () => {
+    const world = new FakeWorld();
+    const health = runHealth(config(two({ suspendWithout: [ip("192.0.2.1")] })), world);
+    world.pass(50_000);
+    expect(world.tries).toEqual([]);
+    health.holds(new Set([ip("192.0.2.1"), ip("10.0.0.1")]));
+    world.pass(7000);
+    expect(world.tries.length).toBe(2);
+    health.holds(new Set([ip("10.0.0.1")]));
+    world.pass(50_000);
+    expect(world.tries.length).toBe(2);
+    expect(health.status()[0]?.isSuspended).toBe(true);
+    health.holds(new Set([ip("192.0.2.1")]));
+    world.pass(10_000);
+    expect(world.tries.length).toBe(4);
+  });
+});
+
+describe("another configuration", () => {
+  /** Two servers, the first of which is known to be down. */
+  const running = () => {
+    const world = new FakeWorld();
+    world.results.set("10.0.0.11", failed);
+    const health = runHealth(config(two()), world);
+    world.pass(7000);
+    world.take();
+    return { world, health };
+  };
+
+  test("that is the same disturbs nothing", () => {
+    const { world, health } = running();
+    health.replace(config(two()));
+    expect(world.take()).toEqual([]);
+    world.pass(10_000);
+    expect(world.tries.map((t) => t.at)).toEqual([6000, 6000, 16_000, 16_000]);
+  });
+
+  test("changes weights, adds and removes servers, and remembers who is down", () => {
+    const { world, health } = running();
+    health.replace(config(two({ servers: [checked(11, 9), checked(12, 5), checked(13, 1)] })));
+    expect(world.take()).toEqual(["edit-dest 10.0.0.12 5", "add-dest 10.0.0.13 1"]);
+    world.results.delete("10.0.0.11");
+    world.pass(10_000);
+    expect(world.take()).toEqual(["add-dest 10.0.0.11 9", "run up11"]);
+    health.replace(config(two({ servers: [checked(11, 9)] })));
+    expect(world.take()).toEqual(["delete-dest 10.0.0.12", "delete-dest 10.0.0.13"]);
+  });
+
+  test("keeps checks going with their new times", () => {
+    const { world, health } = running();
+    health.replace(config(two({ servers: [checked(12, 2, { delayLoop: 2000 })] })));
+    world.tries.length = 0;
+    world.pass(5000);
+    expect(world.tries.map((t) => t.at)).toEqual([9000, 11_000]);
+  });
+
+  test("edits a service, and gives a service that is new in a group all dests", () => {
+    const { world, health } = running();
+    const other = { ...spec, key: { protocol: "tcp", addr: ip("192.0.2.2"), port: 80 } as const };
+    health.replace(config(two({ specs: [{ ...spec, scheduler: "rr" }, other] })));
+    expect(world.take()).toEqual(["edit-service", "add-service", "add-dest 10.0.0.12 2"]);
+    health.replace(config(two({ specs: [other] })));
+    expect(world.take()).toEqual(["delete-service"]);
+  });
+
+  test("that no longer has the last living server calls the sorry server", () => {
+    const { world, health } = running();
+    health.replace(config(two({ servers: [checked(11, 3)] })));
+    expect(world.take()).toEqual(["add-dest 10.0.0.99 1", "delete-dest 10.0.0.12", "run lost"]);
+  });
+
+  test("takes away services that it does not have, without down scripts, and starts new ones", () => {
+    const { world, health } = running();
+    health.replace(config(two({ name: "[192.0.2.9]:tcp:80", omega: true })));
+    expect(world.take()).toEqual([
+      ...["delete-dest 10.0.0.12", "delete-service"],
+      ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2"],
+    ]);
+    health.replace(config());
+    expect(world.take()).toEqual(["delete-dest 10.0.0.11", "delete-dest 10.0.0.12", "delete-service"]);
+    world.pass(100_000);
+    expect(world.take()).toEqual([]);
+  });
+});
