@@ -20,6 +20,8 @@ export interface HealthConfig {
   readonly tls: { readonly key?: string; readonly cert?: string; readonly ca?: string; readonly passphrase?: string };
   /** `rs_init_notifies`: a server that is good at its first check is told of too. */
   readonly initNotifies: boolean;
+  /** Scripts that others may write to are not run as root. */
+  readonly scriptSecurity: boolean;
 }
 
 export interface Service {

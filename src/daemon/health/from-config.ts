@@ -12,8 +12,12 @@ export function fromConfig(config: KeepalivedConfig): { readonly health: HealthC
   const notes: string[] = [];
   const services = config.virtualServer.flatMap((vs) => serviceOf(config, vs, (text) => notes.push(text)) ?? []);
   const { key, certificate: cert, ca, password: passphrase } = config.ssl ?? {};
+  const g = config.globalDefs;
   const tls = Object.fromEntries(Object.entries({ key, cert, ca, passphrase }).filter(([, value]) => value !== undefined));
-  return { health: { services, tls, initNotifies: config.globalDefs?.rsInitNotifies ?? false }, notes };
+  return {
+    health: { services, tls, initNotifies: g?.rsInitNotifies ?? false, scriptSecurity: g?.enableScriptSecurity ?? false },
+    notes,
+  };
 }
 
 function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: string) => void): Service | undefined {

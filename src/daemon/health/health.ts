@@ -3,8 +3,10 @@ import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import { monotonicMs } from "../../platform/timer.ts";
 import { ScriptQueue } from "../vrrp/scripts.ts";
+import { judgeFile } from "../vrrp/security.ts";
 import { startProbe } from "./probe.ts";
 import { type Health, runHealth, type World } from "./runner.ts";
+import { withoutBadScripts } from "./secure.ts";
 import { Wheel } from "./wheel.ts";
 
 /** The checks of a configuration at work on a director. */
@@ -43,12 +45,17 @@ export function openHealth(config: HealthConfig, around: Surroundings): Health {
     tell: (line) => around.tell?.(line),
     log: (text) => around.log(text),
   };
-  const health = runHealth(config, world, around.bootstrap);
+  const secured = (wanted: HealthConfig): HealthConfig => {
+    const { config: left, lines } = withoutBadScripts(wanted, judgeFile);
+    for (const line of lines) around.log(line);
+    return left;
+  };
+  const health = runHealth(secured(config), world, around.bootstrap);
   return {
     ...health,
     replace(next) {
       tls = next.tls;
-      health.replace(next);
+      health.replace(secured(next));
     },
     stop() {
       health.stop();

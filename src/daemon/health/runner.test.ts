@@ -77,7 +77,7 @@ const checked = (last: number, weight = 1, more: Partial<Check> = {}) => {
   const c: Check = { ...check, ...more, probe: { type: "TCP_CHECK", to } };
   return server(last, { dest: dest(`10.0.0.${last}`, weight), checks: [c] });
 };
-const config = (...services: Service[]): HealthConfig => ({ services, tls: {}, initNotifies: false });
+const config = (...services: Service[]): HealthConfig => ({ services, tls: {}, initNotifies: false, scriptSecurity: false });
 const two = (more: Partial<Service> = {}) => service({ sorry, servers: [checked(11, 3), checked(12, 2)], ...more });
 
 describe("the checks of a configuration", () => {
