@@ -1,0 +1,93 @@
+import type { Operation, Refusal } from "../../director/director.ts";
+import { explain } from "../../fault.ts";
+import type { HealthConfig } from "../../health/config.ts";
+import { parseIp } from "../../net/ip.ts";
+import { openHealth } from "./health.ts";
+import type { Health, ServiceStatus } from "./runner.ts";
+
+/**
+ * The checkers process: a child of whoever has the director. Its configuration comes by message, and what is to be done to
+ * the director goes to the parent by message, in order. When the parent is gone it ends and leaves everything as it is.
+ */
+
+/** From the parent. */
+export type Order =
+  | { readonly type: "configure"; readonly config: HealthConfig }
+  /** The addresses on this host, for `ha_suspend`. */
+  | { readonly type: "addresses"; readonly addresses: readonly string[] }
+  | { readonly type: "status" }
+  /** Take the services away and end. */
+  | { readonly type: "stop" };
+
+/** To the parent. */
+export type Report =
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly reason: string }
+  /** For applyForgiving. */
+  | { readonly type: "apply"; readonly operations: readonly Operation[] }
+  /** A line for the checkers' FIFO. */
+  | { readonly type: "tell"; readonly line: string }
+  | { readonly type: "status"; readonly services: readonly ServiceStatus[] };
+
+/** What ties it to its parent; in life it is `process`. */
+export interface Parent {
+  send(report: Report): void;
+  log(text: string): void;
+  end(): void;
+}
+
+/** What is done about orders. `gone`: the parent is no more. */
+export function obey(parent: Parent, bootstrap?: number): { order(order: Order): void; gone(): void } {
+  let health: Health | undefined;
+  const director = {
+    apply(operations: readonly Operation[]): readonly Refusal[] {
+      parent.send({ type: "apply", operations });
+      return [];
+    },
+  };
+  const configure = (config: HealthConfig): void => {
+    try {
+      if (health !== undefined) health.replace(config);
+      else {
+        const tell = (line: string): void => parent.send({ type: "tell", line });
+        health = openHealth(config, { director, tell, log: parent.log, ...(bootstrap === undefined ? {} : { bootstrap }) });
+      }
+      parent.send({ type: "ready" });
+    } catch (error) {
+      parent.log(explain(error));
+      parent.send({ type: "failed", reason: explain(error) });
+    }
+  };
+  return {
+    order(order) {
+      if (order.type === "configure") configure(order.config);
+      else if (order.type === "addresses") health?.holds(new Set(order.addresses.flatMap((text) => parseIp(text) ?? [])));
+      else if (order.type === "status") parent.send({ type: "status", services: health?.status() ?? [] });
+      else {
+        health?.stop();
+        parent.end();
+      }
+    },
+    gone() {
+      health?.close();
+      parent.end();
+    },
+  };
+}
+
+const LINGER = 50; // ms, for the last messages to leave
+
+export function main(): void {
+  let isEnding = false;
+  const { order, gone } = obey({
+    send: (report) => void (process.connected && process.send?.(report)),
+    log: (text) => void process.stderr.write(`${new Date().toISOString()} ${text}\n`),
+    end() {
+      if (isEnding) return;
+      isEnding = true;
+      setTimeout(() => process.exit(0), LINGER);
+    },
+  });
+  process.on("message", order).on("disconnect", gone);
+  process.on("SIGTERM", () => order({ type: "stop" })).on("SIGINT", () => order({ type: "stop" }));
+}
