@@ -123,9 +123,10 @@ const FLAGS: Readonly<Record<string, string>> = { caseless: "i", multiline: "m",
 
 /** PCRE2's expressions as JavaScript's, which most are. One that is not is left out with a note. */
 function patternOf(p: Place, url: Url): PagePattern | undefined {
-  const text = url.regex ?? (url.regexNoMatch || undefined);
-  if (text === undefined) return undefined;
-  const flags = new Set((url.regexOptions ?? []).flatMap((word) => FLAGS[word.toLowerCase()] ?? []));
+  const written = url.regex ?? (url.regexNoMatch || undefined);
+  if (written === undefined) return undefined;
+  const [, inside = "", text = ""] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(written)!; // PCRE2 may have options in front
+  const flags = new Set([...inside, ...(url.regexOptions ?? []).flatMap((word) => FLAGS[word.toLowerCase()] ?? [])]);
   const offset = (words: readonly string[] | undefined): number | undefined => {
     const n = Number(words?.[0] ?? "x");
     return Number.isInteger(n) && n >= 0 ? n : undefined;

@@ -72,6 +72,12 @@ describe("a virtual server", () => {
     expect(s.sorry).toMatchObject({ name: "[10.0.0.11]:tcp:8080", inhibit: true });
   });
 
+  test("that is there twice counts once", () => {
+    const { health, notes } = read(vs(rs("weight 1")) + vs(rs("weight 2")));
+    expect(health.services.map((s) => s.servers[0]?.dest.weight)).toEqual([1]);
+    expect(notes).toEqual(["virtual server [192.0.2.1]:tcp:80 is there twice - the first one counts"]);
+  });
+
   test("leaves out doubles, strangers and checks that lack something, and says so", () => {
     const { health, notes } = read(vs(`${rs("HTTP_GET {\n}")} ${rs("")} ${rs("", "2001:db8::1 80")}`));
     expect(health.services[0]?.servers.map((s) => s.checks.length)).toEqual([0]);
@@ -145,6 +151,7 @@ describe("a check", () => {
       not: false,
       minOffset: 3,
     });
+    expect(page("regex (?i)ok")?.regex).toMatchObject({ source: "ok", flags: "i" });
     expect(page("regex bad\n regex_no_match")?.regex).toMatchObject({ not: true });
   });
 

@@ -10,12 +10,21 @@ import { destOf, portOf, protocolOf, serviceFamily, specsOf } from "./services.t
 /** `notes`: what is left out, in words. */
 export function fromConfig(config: KeepalivedConfig): { readonly health: HealthConfig; readonly notes: readonly string[] } {
   const notes: string[] = [];
-  const services = config.virtualServer.flatMap((vs) => serviceOf(config, vs, (text) => notes.push(text)) ?? []);
+  const note = (text: string): void => void notes.push(text);
+  const services = config.virtualServer.flatMap((vs) => serviceOf(config, vs, note) ?? []);
+  const first = (service: Service, i: number): boolean => services.findIndex((s) => s.name === service.name) === i;
+  for (const double of services.filter((service, i) => !first(service, i)))
+    note(`virtual server ${double.name} is there twice - the first one counts`);
   const { key, certificate: cert, ca, password: passphrase } = config.ssl ?? {};
   const g = config.globalDefs;
   const tls = Object.fromEntries(Object.entries({ key, cert, ca, passphrase }).filter(([, value]) => value !== undefined));
   return {
-    health: { services, tls, initNotifies: g?.rsInitNotifies ?? false, scriptSecurity: g?.enableScriptSecurity ?? false },
+    health: {
+      services: services.filter(first),
+      tls,
+      initNotifies: g?.rsInitNotifies ?? false,
+      scriptSecurity: g?.enableScriptSecurity ?? false,
+    },
     notes,
   };
 }

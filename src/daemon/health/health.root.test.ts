@@ -155,7 +155,7 @@ describe("checks of real servers", () => {
       () => log,
     );
     expect(director.said).toEqual([`delete-dest ${one.port}`]);
-    expect(Date.now() - died).toBeGreaterThan(180); // two retries of 100 ms
+    expect(Date.now() - died).toBeGreaterThan(150); // two retries of 100 ms
     expect(log).toContain(
       `HTTP_CHECK on service [127.0.0.1]:tcp:${one.port} failed after 2 retries (connect ECONNREFUSED 127.0.0.1:${one.port}).`,
     );

@@ -149,6 +149,8 @@ describe("HTTP_GET and SSL_GET", () => {
     expect(await word(probe({}), 0)).toBe("ok");
     expect(await word(probe({ fwmark: 4 }), 1)).toBe("failed: HTTP status code 404");
     expect(names).toEqual([false, "www.example"]);
+    const noKey = new Promise<Result>((resolve) => startProbe(probe({}), 0, { key: file("none") }, resolve));
+    expect(await noKey).toMatchObject({ type: "unknown" });
     const { port: plain } = await tcp("hello\r\n", () => undefined);
     expect(await word({ ...probe({}), to: at(plain) } as Probe)).toMatch(/^failed: /);
   });
@@ -159,6 +161,19 @@ test("SMTP_CHECK says HELO and QUIT", async () => {
   expect(await word({ type: "SMTP_CHECK", to: at(port), helo: "me" })).toBe("ok");
   for (let i = 0; i < 50 && heard.length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(heard).toEqual(["HELO me\r\n", "QUIT\r\n"]);
+});
+
+test("SMTP_CHECK is good though the server hangs up as soon as it has said 250", async () => {
+  const server = createServer((socket) => {
+    socket.on("error", () => {}).write("220 mx\r\n");
+    socket.once("data", () => socket.end("250 hello\r\n"));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const probe: Probe = { type: "SMTP_CHECK", to: at(port), helo: "me" };
+  const said = await Promise.all(Array.from({ length: 20 }, () => word(probe)));
+  expect(new Set(said)).toEqual(new Set(["ok"]));
 });
 
 test("DNS_CHECK wants an answer without an error", async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { explain } from "../../fault.ts";
 import type { Result } from "../../health/checker.ts";
 import type { Connection, HealthConfig } from "../../health/config.ts";
 import { bad, type Dialogue, good } from "../../health/dialogue.ts";
@@ -31,7 +32,9 @@ export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | 
     clearTimeout(timer);
     if (!isOver) timer = setTimeout(() => end(bad("timeout")), to.timeout);
   };
-  const fail = (error: unknown): void => end(troubleOf(error));
+  /** The last words are on their way; whatever else happens does not count. */
+  let verdict: Result | undefined;
+  const fail = (error: unknown): void => end(verdict ?? troubleOf(error));
 
   const ready = (stream: Socket): void => {
     if (talk === undefined) {
@@ -41,13 +44,14 @@ export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | 
     forward();
     if (talk.opening.length > 0) stream.write(talk.opening);
     stream.on("data", (bytes: Buffer) => {
-      if (isOver) return;
+      if (isOver || verdict !== undefined) return;
       forward();
       const { send, result } = talk.read(bytes);
+      verdict = result;
       if (send !== undefined) stream.write(send);
       if (result !== undefined) sayGoodbye(stream, send, () => end(result));
     });
-    stream.on("end", () => end(talk.ended()));
+    stream.on("end", () => end(verdict ?? talk.ended()));
   };
   const connected = (plain: Socket): void => {
     if (isOver) {
@@ -61,9 +65,13 @@ export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | 
       return;
     }
     forward();
-    const secure = connectTls({ ...tlsOptions(tls), socket: plain });
-    secure.on("error", fail);
-    secure.once("secureConnect", () => ready(secure));
+    try {
+      const secure = connectTls({ ...tlsOptions(tls), socket: plain });
+      secure.on("error", fail);
+      secure.once("secureConnect", () => ready(secure));
+    } catch (error) {
+      end({ type: "unknown", reason: explain(error) }); // a certificate of ours that cannot be used
+    }
   };
 
   forward();

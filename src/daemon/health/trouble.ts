@@ -2,7 +2,16 @@ import { explain } from "../../fault.ts";
 import type { Result } from "../../health/checker.ts";
 
 /** Errors that are this host's own and say nothing of a server (spec 4.2). */
-const OURS: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EADDRINUSE", "ENODEV"]);
+const OURS: ReadonlySet<unknown> = new Set([
+  "EMFILE",
+  "EAGAIN",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+  "EADDRNOTAVAIL",
+  "EADDRINUSE",
+  "ENODEV",
+]);
 
 export function troubleOf(error: unknown): Result {
   const code = (error as { code?: unknown } | undefined)?.code;
