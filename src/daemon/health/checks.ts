@@ -4,6 +4,7 @@ import type { DestSpec } from "../../director/director.ts";
 import type { Check, Connection, Page, PagePattern, Probe, Script } from "../../health/config.ts";
 import { defaultPayload } from "../../health/protocols/udp.ts";
 import { familyOf } from "../../net/ip.ts";
+import { firstPort } from "./services.ts";
 
 /** The checks of a real server with what they inherit (spec 2.18, 4.2). */
 
@@ -87,9 +88,9 @@ type Connecting = Pick<
   "connectIp" | "connectPort" | "bindto" | "bindPort" | "bindIf" | "connectTimeout" | "fwmark"
 >;
 
-const connectionOf = ({ vs, rs, dest }: Place, c: Connecting): Connection => ({
+const connectionOf = ({ config, vs, rs, dest }: Place, c: Connecting): Connection => ({
   ip: c.connectIp ?? dest.addr,
-  port: c.connectPort ?? (rs.header.port || dest.port),
+  port: c.connectPort ?? (rs.header.port || dest.port || firstPort(config, vs)),
   timeout: ms(c.connectTimeout ?? rs.connectTimeout ?? vs.connectTimeout ?? 5),
   ...{ fromIp: c.bindto, fromPort: c.bindPort, interface: c.bindIf, fwmark: c.fwmark },
 });

@@ -45,6 +45,12 @@ describe("a virtual server", () => {
     expect(keys).toEqual(["192.0.2.254 80", "192.0.2.255 80", "192.0.3.0 80", "192.0.3.1 80", "mark 7 ipv4"]);
   });
 
+  test("for a group checks servers without a port at the group's", () => {
+    const text = `virtual_server_group web {\n fwmark 7\n 192.0.2.1 8443\n}\n${vs(rs("TCP_CHECK {\n}", "10.0.0.11"), "group web")}`;
+    expect(service(text).servers[0]?.checks[0]?.probe).toMatchObject({ to: { ip: "10.0.0.11", port: 8443 } });
+    expect(service(text).servers[0]?.dest.port).toBe(0);
+  });
+
   test("has persistence, flags and a mask of its own", () => {
     const [spec] = service(vs(`persistence_timeout 600\n persistence_granularity 255.255.255.0\n ${rs("")}`)).specs;
     expect(spec).toMatchObject({ persistSeconds: 600, netmask: 0xffffff00 });

@@ -19,6 +19,14 @@ export const protocolOf = (vs: VirtualServer): Protocol => (vs.protocol ?? "UDP"
 /** The port of an address service, else 0. */
 export const portOf = (vs: VirtualServer): number => (vs.header.by === "address" ? vs.header.port : 0);
 
+/** The first port that a group names, 0 when none does: where checks of servers without a port go. */
+export function firstPort(config: KeepalivedConfig, vs: VirtualServer): number {
+  const { header } = vs;
+  if (header.by !== "group") return portOf(vs);
+  const group = config.virtualServerGroup.find((g) => g.header === header.group);
+  return group?.entries.flatMap(({ value }) => (value.by === "address" ? [value.port] : [])).find((port) => port > 0) ?? 0;
+}
+
 /** Undefined: a group, which may have both. */
 export function serviceFamily(vs: VirtualServer): Family | undefined {
   if (vs.header.by === "address") return familyOf(vs.header.ip);

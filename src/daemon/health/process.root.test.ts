@@ -1,0 +1,99 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseText } from "../../config/parse.ts";
+import type { HealthConfig } from "../../health/config.ts";
+import { fromConfig } from "./from-config.ts";
+import type { Order, Report } from "./process.ts";
+
+/** The checkers process as a process, in a network namespace of its own: what it checks is there and nowhere else. */
+
+const name = `lvsdh${process.pid}`;
+const children: ChildProcess[] = [];
+let dir: string;
+let program: string;
+beforeAll(async () => {
+  execFileSync("ip", ["netns", "add", name]);
+  execFileSync("ip", ["-n", name, "link", "set", "lo", "up"]);
+  mkdirSync("build", { recursive: true });
+  dir = mkdtempSync(resolve("build", "health-process-")); // where koffi is found
+  program = join(dir, "health.mjs");
+  await build({
+    stdin: { contents: `import { main } from "./process.ts"; main();`, resolveDir: import.meta.dirname, loader: "ts" },
+    ...{ bundle: true, platform: "node", format: "esm", external: ["koffi"], logLevel: "error", outfile: program },
+    banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` },
+  });
+});
+afterAll(() => {
+  for (const child of children) if (child.exitCode === null) child.kill("SIGKILL");
+  execFileSync("ip", ["netns", "del", name]);
+  rmSync(dir, { recursive: true });
+});
+
+const inside = (args: readonly string[], stdio: "ipc" | "ignore"): ChildProcess => {
+  const child = spawn("nsenter", [`--net=/run/netns/${name}`, process.execPath, ...args], {
+    stdio: ["ignore", "ignore", "ignore", stdio],
+  });
+  children.push(child);
+  return child;
+};
+
+const config = (): HealthConfig =>
+  fromConfig(
+    parseText(`virtual_server 192.0.2.1 80 {
+  protocol TCP
+  lb_algo rr
+  lb_kind NAT
+  delay_loop 0.2
+  real_server 127.0.0.1 8080 {
+    weight 3
+    TCP_CHECK {
+    }
+  }
+}`).config,
+  ).health;
+
+function begin() {
+  const child = inside([program], "ipc");
+  const heard: string[] = [];
+  child.on("message", (report: Report) => {
+    if (report.type === "apply") heard.push(...report.operations.map((o) => o.op));
+    else heard.push(report.type === "tell" ? report.line.trim() : report.type);
+  });
+  const ended = new Promise((done) => child.once("exit", done));
+  const until = async (word: string): Promise<void> => {
+    for (let i = 0; i < 400 && !heard.includes(word); i++) await new Promise((done) => setTimeout(done, 20));
+    expect(heard).toContain(word);
+  };
+  return { child, heard, ended, until, send: (order: Order) => void child.send(order) };
+}
+
+test("it tells its parent what to do as servers come and go, and takes the services away when it is told to stop", async () => {
+  const { heard, ended, until, send } = begin();
+  send({ type: "configure", config: config() });
+  await until("VS [192.0.2.1]:tcp:80 DOWN");
+  expect(heard).toEqual([
+    ...["add-service", "add-dest", "ready", "delete-dest"],
+    ...["RS [127.0.0.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN", "VS [192.0.2.1]:tcp:80 DOWN"],
+  ]);
+  heard.length = 0;
+  inside(["-e", `require("node:net").createServer((s) => s.on("error", () => {})).listen(8080, "127.0.0.1")`], "ignore");
+  await until("VS [192.0.2.1]:tcp:80 UP");
+  expect(heard[0]).toBe("add-dest");
+  heard.length = 0;
+  send({ type: "stop" });
+  expect(await ended).toBe(0);
+  expect(heard).toEqual(["delete-dest", "delete-service"]);
+});
+
+test("without its parent it ends and asks for nothing more", async () => {
+  const { child, heard, ended, until, send } = begin();
+  send({ type: "configure", config: config() });
+  await until("ready");
+  heard.length = 0;
+  child.disconnect();
+  expect(await ended).toBe(0);
+  expect(heard).toEqual([]);
+});
