@@ -66,11 +66,12 @@ for (const hook of hooks) {
         expect(stdout.match(new RegExp(`^UDP .* ${method.vip}:${PORT} `, "gm"))).toHaveLength(1);
       });
 
-      test.runIf(method === methods.dr)("with one-packet scheduling each of its queries goes to the next server", async () => {
-        await serveNames(lab, method, "ipv4", "-s rr -o", [1, 1, 1]);
-        const said = await askNames(lab.hosts.client, method.vip, PORT, 30, "one");
-        expect(said).toEqual(Array.from({ length: 30 }, (_, i) => Object.values(answers)[2 - (i % 3)]));
-      });
+      if (method === methods.dr)
+        test("with one-packet scheduling each of its queries goes to the next server", async () => {
+          await serveNames(lab, method, "ipv4", "-s rr -o", [1, 1, 1]);
+          const said = await askNames(lab.hosts.client, method.vip, PORT, 30, "one");
+          expect(said).toEqual(Array.from({ length: 30 }, (_, i) => Object.values(answers)[2 - (i % 3)]));
+        });
     });
   }
 }

@@ -18,9 +18,10 @@ const FULL = process.env.LVSD_FULL === "1";
 const EVERY = FULL ? 1 : Number(process.env.EVERY ?? 12);
 const MUTATIONS = FULL ? 3000 : 300;
 
-test.runIf(process.env.CI === "true")("the reference keepalived is there in CI", () => {
-  expect(why).toBeUndefined();
-});
+if (process.env.CI !== undefined)
+  test("the reference keepalived is there in CI", () => {
+    expect(why).toBeUndefined();
+  });
 
 /** Reads for the tests: a name, `*` in the last part, and braces. */
 const disk: Files = {

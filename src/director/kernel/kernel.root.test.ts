@@ -260,9 +260,10 @@ const dests = (text: string): string[] => text.split(/\n(?=\w)/).sort();
 /** Time goes on between two listings. */
 const timeless = (text: string): string => text.replace(/^(\w+ +)\d\d:\d\d/gm, "$1--:--");
 
-test.runIf(process.env.CI === "true")("where everything is to be tested, user-mode-linux is there", () => {
-  expect(missing).toBeUndefined();
-});
+if (process.env.CI !== undefined)
+  test("where everything is to be tested, user-mode-linux is there", () => {
+    expect(missing).toBeUndefined();
+  });
 
 describe.skipIf(missing !== undefined)(`the kernel's IPVS (${missing === undefined ? "here" : `${missing} is missing`})`, () => {
   for (const [i, args] of commands.entries()) {
