@@ -1,6 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-/** `unit` needs no root; `bpf` and `lab` need root, BPF and network namespaces, and run one file at a time. */
+/** Tests of ours beside the original programs, which take their time: keepalived, and ipvsadm in user-mode Linux. */
+const peers = [
+  ...["src/daemon/vrrp/*.root.test.ts", "src/config/*.root.test.ts"],
+  ...["src/cli/ipvsadm/*.root.test.ts", "src/director/kernel/*.root.test.ts"],
+];
+
+/** `unit` needs no root; `root` and `peers` need root, BPF and network namespaces, and run one file at a time. */
 export default defineConfig({
   test: {
     projects: [
@@ -18,11 +24,13 @@ export default defineConfig({
             ...["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
             ...["cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
           ],
+          exclude: peers,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
+      { test: { name: "peers", include: peers, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } },
     ],
   },
 });

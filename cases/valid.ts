@@ -120,7 +120,7 @@ function invalidTcp(b: Uint8Array, from: Addresses, l4: number, end: number): st
 function invalidUdp(b: Uint8Array, from: Addresses, l4: number, end: number): string | undefined {
   if (end < l4 + 8) return "UDP header cut";
   const length = word(b, l4 + 4);
-  if (length < 8 || l4 + length > end) return "UDP length";
+  if (l4 + length !== end) return "UDP length"; // a checksum is then over one length or the other
   if (word(b, l4 + 6) === 0) return undefined; // none
   return ones(b, l4, l4 + length, pseudo(b, from, 17, length)) === 0xffff ? undefined : "UDP checksum";
 }
