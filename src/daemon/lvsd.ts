@@ -22,6 +22,7 @@ export interface World {
 }
 
 export interface Lvsd {
+  readonly director: EngineDirector;
   /** Orderly: the socket goes, then the data path (unless --leave), then the pid file. May be called twice. */
   stop(): Promise<void>;
 }
@@ -73,7 +74,7 @@ async function serve(director: EngineDirector, options: LvsdOptions, world: Worl
     release();
     log.info("stopped", { forwarding: options.leave || director.engine === "kernel" });
   };
-  return { stop: () => (stopped ??= stop()) };
+  return { director, stop: () => (stopped ??= stop()) };
 }
 
 function announce(director: EngineDirector, { log, notify, places }: World): void {
