@@ -7,7 +7,7 @@ import { notifyManager } from "../platform/notify.ts";
 import { monotonicMs } from "../platform/timer.ts";
 import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
-import { startConfigured } from "./keepalived/configured.ts";
+import { type Configured, startConfigured } from "./keepalived/configured.ts";
 import { readConfig, testConfig, type Wanted } from "./keepalived/read.ts";
 import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
@@ -42,10 +42,12 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asked = signals(() => reload());
   const wanted = options.file === undefined ? undefined : wantedOf(options.file, log);
+  let configured: Configured | undefined;
+  const file = { vrrp: async () => (await configured?.vrrp()) ?? [], checks: async () => (await configured?.checks()) ?? [] };
   let lvsd: Lvsd;
   try {
     preflight(thisMachine(), options);
-    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs });
+    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs, file });
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
@@ -53,7 +55,7 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
     process.exit(failure.exit);
   }
   const { file: path = "", leave } = options;
-  const configured = wanted && startConfigured(wanted, { path, director: lvsd.director, log, program: programBeside });
+  configured = wanted && startConfigured(wanted, { path, director: lvsd.director, log, program: programBeside });
   if (configured !== undefined) reload = configured.reload;
   log.info("stopping", { signal: await asked });
   await configured?.stop({ leave });

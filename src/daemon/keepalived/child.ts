@@ -8,6 +8,8 @@ const STEADY = 60_000;
 const LONGEST_PAUSE = 60_000;
 /** Time to end before it is killed, ms. */
 const PATIENCE = 5000;
+/** Time to tell how it is, ms. */
+const ANSWER = 2000;
 
 export interface ChildOptions<Report> {
   /** Its word in the log. */
@@ -29,6 +31,8 @@ export class Child<Config, Report extends { readonly type: string }> {
   #startedAt = 0;
   #wasReady = false;
   #isEnding = false;
+  #asked: Promise<Report | undefined> | undefined;
+  #answer = (_report: Report | undefined): void => {};
   readonly #ended: Promise<void>;
   #end = (): void => {};
 
@@ -50,6 +54,20 @@ export class Child<Config, Report extends { readonly type: string }> {
   /** Nothing when it is between two lives. */
   send(order: object): void {
     if (this.#process?.connected) this.#process.send(order);
+  }
+
+  /** Its next report of a status; undefined when none comes. Those who ask at the same time get the same answer. */
+  status(): Promise<Report | undefined> {
+    this.#asked ??= new Promise((resolve) => {
+      const timer = setTimeout(() => this.#answer(undefined), ANSWER);
+      this.#answer = (report) => {
+        clearTimeout(timer);
+        this.#asked = undefined;
+        resolve(report);
+      };
+      this.send({ type: "status" });
+    });
+    return this.#asked;
   }
 
   /** Tells it to take away what it has put in place, and waits for its end. */
@@ -89,7 +107,8 @@ export class Child<Config, Report extends { readonly type: string }> {
     this.#startedAt = performance.now();
     child.on("message", (report: Report) => {
       if (report.type === "ready") this.#wasReady = true;
-      onReport(report);
+      if (report.type === "status") this.#answer(report);
+      else onReport(report);
     });
     child.once("error", (error) => {
       if (child.pid === undefined) this.#over(error.message);

@@ -7,8 +7,10 @@ import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Report as HealthReport } from "../health/process.ts";
+import type { ServiceStatus } from "../health/runner.ts";
 import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
+import type { InstanceStatus } from "../vrrp/status.ts";
 import { Child } from "./child.ts";
 import { readConfig, type Wanted } from "./read.ts";
 
@@ -28,6 +30,8 @@ export interface Around {
 export interface Configured {
   /** Reads the file again. With errors everything stays as it is. */
   reload(): void;
+  vrrp(): Promise<readonly InstanceStatus[]>;
+  checks(): Promise<readonly ServiceStatus[]>;
   /** VIPs go, and unless `leave` the services. May be called twice. */
   stop(how: { readonly leave: boolean }): Promise<void>;
 }
@@ -99,6 +103,14 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       fifos = openFifos(wanted, log);
       begin();
       log.info("reloaded", { file: path });
+    },
+    async vrrp() {
+      const report = await vrrp?.status();
+      return report?.type === "status" ? report.instances : [];
+    },
+    async checks() {
+      const report = await health?.status();
+      return report?.type === "status" ? report.services : [];
     },
     async stop({ leave }) {
       if (isStopped) return;

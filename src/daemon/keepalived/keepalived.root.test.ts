@@ -16,7 +16,13 @@ beforeAll(async () => {
   folder = mkdtempSync(resolve("build", "test-keepalived-")); // inside the repository, where koffi and the BPF objects are found
   symlinkSync(resolve("build"), join(folder, "build"));
   conf = join(folder, "keepalived.conf");
-  const entries = ["daemon/entry/lvsd", "daemon/entry/lvsd-vrrp", "daemon/entry/lvsd-health", "cli/entry/ipvsadm"];
+  const entries = [
+    "daemon/entry/lvsd",
+    "daemon/entry/lvsd-vrrp",
+    "daemon/entry/lvsd-health",
+    "daemon/entry/lvsctl",
+    "cli/entry/ipvsadm",
+  ];
   const require = `import { createRequire as lvsdRequire } from "node:module"; const require = lvsdRequire(import.meta.url);`;
   for (const entry of entries)
     await build({
@@ -107,6 +113,8 @@ function table(): Record<string, number> {
   const { stdout } = spawnSync("nsenter", enter([join(folder, "bin", "ipvsadm"), "-Ln"]), { encoding: "utf8" });
   return Object.fromEntries([...stdout.matchAll(/-> 10\.9\.0\.1:(\d+) +Masq +(\d+)/g)].map(([, port, w]) => [port!, Number(w)]));
 }
+const lvsctl = (word: string): string =>
+  spawnSync("nsenter", enter([join(folder, "bin", "lvsctl"), word]), { encoding: "utf8" }).stdout;
 const hasVip = (): boolean => execFileSync("ip", ["-n", name, "-o", "address"], { encoding: "utf8" }).includes("10.9.0.100/");
 const until = (what: () => void): Promise<void> => vi.waitFor(what, { timeout: 15_000, interval: 100 });
 /** The pid of a child. */
@@ -126,6 +134,8 @@ test("a file becomes a VIP and a service that follows its real servers; SIGHUP c
   web(8082);
   await until(() => expect(table(), log()).toEqual({ 8081: 3, 8082: 3 }));
 
+  expect(lvsctl("vrrp")).toMatch(/^VI_1 +MASTER +\d+s +eth0 +51 +100 +10\.9\.0\.100$/m);
+  expect(lvsctl("checks")).toMatch(/\[10\.9\.0\.1\]:tcp:8082 +up +3 +TCP_CHECK up$/m);
   write(5);
   child.kill("SIGHUP");
   await until(() => expect(table(), log()).toEqual({ 8081: 5, 8082: 5 }));
@@ -158,6 +168,22 @@ test("children that are killed are started again, and the router stays master wi
   await kill(second);
   await until(() => expect(table(), log()).toEqual({ 8081: 1 }));
   expect(hasVip()).toBe(true);
+});
+
+test("with --leave the services outlive it, and the next one goes on with them and the file of then", async () => {
+  web(8081);
+  web(8082);
+  write(3);
+  const first = lvsd("--leave");
+  await until(() => expect([table(), hasVip()], first.log()).toEqual([{ 8081: 3, 8082: 3 }, true]));
+  first.child.kill("SIGTERM");
+  expect([await first.ended, hasVip()]).toEqual([0, false]);
+  write(4);
+  const { child, ended, log } = lvsd();
+  await until(() => expect([table(), hasVip()], log()).toEqual([{ 8081: 4, 8082: 4 }, true]));
+  child.kill("SIGTERM");
+  expect(await ended).toBe(0);
+  expect(log()).not.toMatch(/ error /);
 });
 
 test("a file with errors starts nothing", async () => {

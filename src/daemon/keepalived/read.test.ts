@@ -57,6 +57,14 @@ test("a file with an error is refused as a whole, one without asks for what is i
   });
 });
 
+test("words that are read and not carried out are told, once each", () => {
+  write(`${service("lb_algo rr\n  smtp_alert")}global_defs {\n  smtp_server 127.0.0.1\n  smtp_server 127.0.0.2\n}\n`);
+  const read = readConfig(path);
+  const notes = [`${path}:5: smtp_alert is read and not carried out`, `${path}:12: smtp_server is read and not carried out`];
+  expect("notes" in read && read.notes.filter((note) => note.includes("carried out"))).toEqual(notes);
+  expect(testConfig(path).print).toContain(`${path}:5: warning: smtp_alert is read`);
+});
+
 test("files that are included are found by the shell's wildcards, sorted, and plain ones only", () => {
   mkdirSync(join(folder, "d"));
   for (const name of ["b.conf", "a.conf", ".c.conf", "x.txt", "[1].conf"]) writeFileSync(join(folder, "d", name), "");

@@ -12,6 +12,7 @@ import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
 import { judgeFile } from "../vrrp/security.ts";
 import { factsWithScripts, machineFacts } from "./facts.ts";
 import { diskFiles } from "./files.ts";
+import { undoneWords } from "./undone.ts";
 
 /** A keepalived.conf on this machine: judged, or read for the processes that carry it out. */
 
@@ -49,7 +50,7 @@ export function readConfig(path: string): Reading {
       fifos: fifosOf(result.config, hasVrrp),
       flush: result.config.globalDefs?.lvsFlush ?? false,
     },
-    notes: [...result.problems.map(explainProblem), ...notes],
+    notes: [...result.problems.map(explainProblem), ...notes, ...undoneWords(result)],
   };
 }
 
@@ -75,6 +76,7 @@ export function testConfig(path: string): { readonly print: string; readonly exi
   const { notes } = healthFrom(result.config);
   const told = [...result.problems, ...lintConfig(result)].map(explainProblem);
   const lines = [...told, ...notes.map((note) => `${path}: warning: ${note}`)];
+  lines.push(...undoneWords(result).map((note) => note.replace(": ", ": warning: ")));
   return { print: lines.map((line) => `${line}\n`).join(""), exit: exitOf(result) };
 }
 
