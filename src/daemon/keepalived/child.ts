@@ -110,11 +110,14 @@ export class Child<Config, Report extends { readonly type: string }> {
       if (report.type === "status") this.#answer(report);
       else onReport(report);
     });
-    child.once("error", (error) => {
-      if (child.pid === undefined) this.#over(error.message);
+    const ended = (reason: string): void => {
+      if (this.#process === child) this.#over(reason);
+    };
+    child.on("error", (error) => {
+      if (child.pid === undefined) ended(error.message); // else a message that came too late
     });
     child.once("exit", (code, signal) => {
-      const over = (): void => this.#over(signal ?? `exit ${code}`);
+      const over = (): void => ended(signal ?? `exit ${code}`);
       if (child.connected)
         child.once("disconnect", over); // its last messages may still be on the way
       else over();
