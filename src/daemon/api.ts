@@ -44,7 +44,7 @@ async function serve(host: ApiHost, version: string, request: IncomingMessage, r
   if (isRefused(route)) return refuse(response, route);
   const input = await inputOf(route, request, query);
   if (isRefused(input)) return refuse(response, input);
-  const answer = route.answer(host, input.value);
+  const answer = await route.answer(host, input.value);
   if ("value" in answer) return sendJson(response, 200, answer.value);
   if ("array" in answer) return sendPieces(response, "application/json", jsonArray(answer.array));
   return sendPieces(response, "application/x-ndjson", jsonLines(answer.lines));

@@ -8,13 +8,15 @@ export interface Failure {
 }
 
 export const EXIT_DEFECT = 70;
+/** EX_CONFIG */
+export const EXIT_CONFIG = 78;
 
 const kinds: Readonly<Record<string, { readonly exit: number; readonly advice?: string }>> = {
   EPERM: { exit: 77, advice: "run it as root, or with CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON" },
   EACCES: { exit: 77, advice: "run it as root, or with CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON" },
   ENOSYS: { exit: 69 },
   EOPNOTSUPP: { exit: 69 },
-  [LAYOUT_FAULT]: { exit: 78, advice: "nothing was changed" },
+  [LAYOUT_FAULT]: { exit: EXIT_CONFIG, advice: "nothing was changed" },
 };
 
 /** A Fault has a reason that a person can act on; for any other error this is undefined: it is a defect. */

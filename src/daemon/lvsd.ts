@@ -1,10 +1,11 @@
 import type { EngineDirector, Log, LogValues, OpenDirector } from "../director/engine.ts";
-import type { Status } from "../director/status.ts";
+import type { ExplainQuery, Status } from "../director/status.ts";
 import { explain, Fault } from "../fault.ts";
 import { VERSION } from "../version.ts";
 import { createApi } from "./api.ts";
 import { claimNamespace, listenPrivately, type Places } from "./instance.ts";
 import type { LvsdOptions } from "./options.ts";
+import type { FileStatus } from "./routes.ts";
 
 /** The daemon, put together: the namespace, the data path, the control socket, the clock. */
 
@@ -17,11 +18,14 @@ export interface World {
   readonly log: Log;
   /** sd_notify(3); false when there is no service manager. */
   notify(state: string): boolean;
+  /** For a daemon that carries out a configuration file. */
+  readonly file?: FileStatus;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
 
 export interface Lvsd {
+  readonly director: EngineDirector;
   /** Orderly: the socket goes, then the data path (unless --leave), then the pid file. May be called twice. */
   stop(): Promise<void>;
 }
@@ -56,7 +60,9 @@ async function serve(director: EngineDirector, options: LvsdOptions, world: Worl
   const { log, places } = world;
   const startedAt = world.now();
   const status = () => statusOf(director, Math.floor((world.now() - startedAt) / 1000));
-  const server = createApi({ director, status, explain: (query) => director.explain(query) }, log, VERSION);
+  const explainPacket = (query: ExplainQuery) => director.explain(query);
+  const host = { director, status, explain: explainPacket, ...(world.file === undefined ? {} : { file: world.file }) };
+  const server = createApi(host, log, VERSION);
   await listenPrivately(server, places.socket);
   const clock = setInterval(ticker(director, world), TICK);
   announce(director, world);
@@ -73,7 +79,7 @@ async function serve(director: EngineDirector, options: LvsdOptions, world: Worl
     release();
     log.info("stopped", { forwarding: options.leave || director.engine === "kernel" });
   };
-  return { stop: () => (stopped ??= stop()) };
+  return { director, stop: () => (stopped ??= stop()) };
 }
 
 function announce(director: EngineDirector, { log, notify, places }: World): void {

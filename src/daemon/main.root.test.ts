@@ -138,7 +138,13 @@ describe("what keeps it from starting is one line and an exit code:", () => {
       "lvsd: adopt: the pinned maps have layout 1, this lvsd has layout 2; nothing was changed",
       78,
     ],
-    ["a configuration file", ["-f", "x"], {}, "lvsd: -f x: configuration files are not read yet; add services with ipvsadm", 2],
+    [
+      "a file that is not there",
+      ["-f", "/none/x"],
+      {},
+      "/none/x: error: the file is not there or cannot be read\nlvsd: /none/x has errors; nothing was started",
+      78,
+    ],
   ];
   for (const [why, args, env, line, exit] of refused) {
     test(why, async () => {

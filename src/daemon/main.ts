@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
+import { fileURLToPath } from "node:url";
 import type { Log, OpenDirector } from "../director/engine.ts";
 import { explain } from "../fault.ts";
 import { notifyManager } from "../platform/notify.ts";
 import { monotonicMs } from "../platform/timer.ts";
-import { EXIT_DEFECT, failureOf } from "./failure.ts";
+import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
+import { type Configured, startConfigured } from "./keepalived/configured.ts";
+import { readConfig, testConfig, type Wanted } from "./keepalived/read.ts";
 import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { type LvsdOptions, parseCommandLine } from "./options.ts";
@@ -19,6 +22,12 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
     process.exitCode = line.exit;
     return;
   }
+  if ("test" in line) {
+    const { print, exit } = testConfig(line.test);
+    process.stderr.write(print);
+    process.exitCode = exit;
+    return;
+  }
   process.stderr.on("error", () => {}); // whoever read the log is gone; forwarding matters more
   const log = createLog(line.run.log, (text) => process.stderr.write(text));
   const crash = (error: unknown) => {
@@ -30,25 +39,47 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
 }
 
 async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<void> {
-  const asked = signals(log);
+  let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
+  const asked = signals(() => reload());
+  const wanted = options.file === undefined ? undefined : wantedOf(options.file, log);
+  let configured: Configured | undefined;
+  const file = { vrrp: async () => (await configured?.vrrp()) ?? [], checks: async () => (await configured?.checks()) ?? [] };
   let lvsd: Lvsd;
   try {
     preflight(thisMachine(), options);
-    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs });
+    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs, file });
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
     process.stderr.write(`lvsd: ${failure.line}\n`);
     process.exit(failure.exit);
   }
+  const { file: path = "", leave } = options;
+  configured = wanted && startConfigured(wanted, { path, director: lvsd.director, log, program: programBeside });
+  if (configured !== undefined) reload = configured.reload;
   log.info("stopping", { signal: await asked });
+  await configured?.stop({ leave });
   await lvsd.stop();
   process.exit(0);
 }
 
+/** A file with errors ends it before anything is started. */
+function wantedOf(path: string, log: Log): Wanted {
+  const read = readConfig(path);
+  if ("problems" in read) {
+    process.stderr.write(`${read.problems.join("\n")}\nlvsd: ${path} has errors; nothing was started\n`);
+    process.exit(EXIT_CONFIG);
+  }
+  for (const note of read.notes) log.warn("configuration", { note });
+  return read.wanted;
+}
+
+/** The other commands lie beside this one. */
+const programBeside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
 /** The signal that asks to stop; one that comes during the start is not forgotten. */
-function signals(log: Log): Promise<string> {
-  process.on("SIGHUP", () => log.info("nothing to reload", { reason: "no configuration file is in use" }));
+function signals(reload: () => void): Promise<string> {
+  process.on("SIGHUP", reload);
   return new Promise((resolve) => process.on("SIGTERM", resolve).on("SIGINT", resolve));
 }
 

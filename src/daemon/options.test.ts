@@ -17,6 +17,7 @@ const accepted: [argv: string[], expected: object][] = [
   [["--hook", "tc", "--leave"], { hook: "tc", leave: true }],
   [["--xdp-mode=generic", "--conns", "1000"], { xdpMode: "generic", connTableSize: 1000 }],
   [["--log", "json"], { log: "json" }],
+  [["-f", "keepalived.conf"], { file: "keepalived.conf" }],
   [["--engine", "kernel", "--leave"], { engine: "kernel", leave: true }],
 ];
 
@@ -36,7 +37,6 @@ const refused: [argv: string[], words: string][] = [
   [["--engine", "kernel", "--interface", "eth0"], "lvsd: --engine kernel: --interface is for lvsd's own data path, --engine xdp"],
   [["--engine", "kernel", "--xdp-mode", "auto"], "lvsd: --engine kernel: --xdp-mode is for lvsd's own data path"],
   [["eth0"], "too many arguments"],
-  [["-f", "keepalived.conf"], "lvsd: -f keepalived.conf: configuration files are not read yet"],
 ];
 
 for (const [argv, words] of refused) {
@@ -46,6 +46,11 @@ for (const [argv, words] of refused) {
     expect("print" in line && line.print).toContain(words);
   });
 }
+
+test("-t is for a file, keepalived's own if none is named, and starts nothing", () => {
+  expect(parseCommandLine(["-t", "-f", "a.conf"])).toEqual({ test: "a.conf" });
+  expect(parseCommandLine(["--config-test"])).toEqual({ test: "/etc/keepalived/keepalived.conf" });
+});
 
 test("help and version go to standard output", () => {
   expect(parseCommandLine(["--version"])).toMatchObject({

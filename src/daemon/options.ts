@@ -8,11 +8,14 @@ export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   /** On a stop, programs and maps stay, and forwarding goes on. */
   readonly leave: boolean;
   readonly log: "text" | "json";
+  /** A keepalived.conf to carry out. */
+  readonly file?: string;
 }
 
-/** What to do with a command line: run, or print something and end. */
+/** What to do with a command line: run, judge a file and end, or print something and end. */
 export type CommandLine =
   | { readonly run: LvsdOptions }
+  | { readonly test: string }
   | { readonly print: string; readonly to: "stdout" | "stderr"; readonly exit: number };
 
 const CONNS = 1_048_576;
@@ -21,8 +24,11 @@ const CONNS_MAX = 1 << 26;
 interface Parsed extends Omit<LvsdOptions, "interfaces" | "connTableSize"> {
   readonly interface: readonly string[];
   readonly conns: number;
-  readonly file?: string;
+  readonly configTest: boolean;
 }
+
+/** keepalived's own place. */
+const DEFAULT_FILE = "/etc/keepalived/keepalived.conf";
 
 /** @param argv without node and the script */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
@@ -37,11 +43,11 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? { print: printed, to: "stdout", exit: 0 } : usage(printed);
   }
-  const { file, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  const { configTest, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
   const idle =
     rest.engine === "kernel" ? dataPathOptions.find((name) => program.getOptionValueSource(name) === "cli") : undefined;
   if (idle !== undefined) return usage(`lvsd: --engine kernel: ${flagOf(idle)} is for lvsd's own data path, --engine xdp\n`);
-  if (file !== undefined) return usage(`lvsd: -f ${file}: configuration files are not read yet; add services with ipvsadm\n`);
+  if (configTest) return { test: rest.file ?? DEFAULT_FILE };
   return { run: { ...rest, interfaces: [...new Set(interfaces)], connTableSize: conns } };
 }
 
@@ -54,7 +60,8 @@ const usage = (print: string): CommandLine => ({ print, to: "stderr", exit: 2 })
 function command(): Command {
   return new Command("lvsd")
     .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
-    .option("-f, --file <file>", "a keepalived.conf (not read yet)")
+    .option("-f, --file <file>", "a keepalived.conf to carry out; SIGHUP reads it again")
+    .option("-t, --config-test", `only judge the file (${DEFAULT_FILE}) and end`, false)
     .addOption(choice("--engine <engine>", "lvsd's own data path, or the kernel's ip_vs", ["xdp", "kernel"]))
     .option(
       "--interface <if>",
@@ -87,4 +94,5 @@ const AFTER = `
 Its control socket is $LVSD_SOCKET, or /run/lvsd/<inode of the network namespace>.sock.
 SIGTERM and SIGINT stop it and its forwarding, with --leave only it; the kernel's IPVS keeps its table and goes on.
 Exit codes: 0 stopped, 1 refused, 2 usage, 69 the kernel lacks something, 70 a defect (forwarding stays),
-77 not permitted, 78 pinned maps of another layout.`;
+77 not permitted, 78 errors in the file, or pinned maps of another layout.
+With -t as keepalived: 0 in order, 5 findings, 6 scripts without script security, or no file.`;

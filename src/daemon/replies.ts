@@ -88,6 +88,21 @@ export const serviceRates = service.pick({ key: true, rates: true }).extend({
 const hop = z.object({ interface: text, via: ip, sourceMac: mac, destinationMac: mac, mtu: count });
 const tunnel = z.object({ type: z.enum(["ipip", "gue", "gre"]), source: ip, destination: ip, port: count });
 
+/** Of VRRP, as src/daemon/vrrp/status.ts has it; `age` in ms. */
+export const vrrpInstance = z.looseObject({
+  ...{ name: text, vrid: count, family: z.enum(["ipv4", "ipv6"]), version: z.literal([2, 3]), interface: text.exactOptional() },
+  state: z.enum(["INIT", "BACKUP", "MASTER", "FAULT"]),
+  ...{ age: z.number(), priority: count, effectivePriority: count },
+  ...{ addresses: list(ip), isHolding: z.boolean(), faults: list(text) },
+});
+
+const checkOfServer = z.object({ type: text, isUp: z.boolean(), hasRun: z.boolean(), last: text.exactOptional() });
+
+export const checkedService = z.object({
+  ...{ name: text, hasQuorum: z.boolean(), quorum: count, weight: count, isSuspended: z.boolean() },
+  servers: list(z.object({ name: text, isAlive: z.boolean(), weight: z.int(), checks: list(checkOfServer) })),
+});
+
 export const explanation = z.object({
   lines: list(text),
   verdict: text.exactOptional(),

@@ -2,8 +2,10 @@ import { z } from "zod";
 import type { Dest, Director, Service } from "../director/director.ts";
 import type { Marks } from "../director/engine.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
+import type { ServiceStatus } from "./health/runner.ts";
 import * as replies from "./replies.ts";
 import { explainQuery, markRule, markRules, operations, serviceKey } from "./schema.ts";
+import type { InstanceStatus } from "./vrrp/status.ts";
 
 /** The control socket's routes: one table for the server and for openapi.json. */
 
@@ -13,6 +15,13 @@ export interface ApiHost {
   status(): Status;
   /** What would become of a packet; changes nothing. */
   explain(query: ExplainQuery): Explanation;
+  /** What the processes of a configuration file say; nothing without a file. */
+  readonly file?: FileStatus;
+}
+
+export interface FileStatus {
+  vrrp(): Promise<readonly InstanceStatus[]>;
+  checks(): Promise<readonly ServiceStatus[]>;
 }
 
 /** How an answer is written: as one value, as an array, or as NDJSON; the latter two in pieces. */
@@ -27,12 +36,12 @@ export interface Route {
   /** `schema` is that of one item where the answer is an array or lines. */
   readonly gives: { readonly as: "value" | "array" | "lines"; readonly name: string; readonly schema: z.ZodType };
   /** `input` has been checked; undefined where the route takes none, or a key was not given. */
-  answer(host: ApiHost, input: unknown): Answer;
+  answer(host: ApiHost, input: unknown): Answer | Promise<Answer>;
 }
 
 type Given = Omit<Route, "takes" | "answer">;
 
-const plain = (about: Given, answer: (host: ApiHost) => Answer): Route => ({ ...about, answer });
+const plain = (about: Given, answer: (host: ApiHost) => Answer | Promise<Answer>): Route => ({ ...about, answer });
 
 /** A route whose body is its input. */
 const taking = <Input>(about: Given, name: string, schema: z.ZodType<Input>, answer: (host: ApiHost, input: Input) => Answer) =>
@@ -91,6 +100,17 @@ export const routes: readonly Route[] = [
   plain(
     { method: "GET", path: "/v1/rates", summary: "Rates per second", gives: array("ServiceRates", replies.serviceRates) },
     ({ director }) => ({ array: director.services().map(ratesOf) }),
+  ),
+  plain(
+    { method: "GET", path: "/v1/vrrp", summary: "VRRP instances", gives: array("VrrpInstance", replies.vrrpInstance) },
+    async ({ file }) => ({ array: (await file?.vrrp()) ?? [] }),
+  ),
+  plain(
+    {
+      ...{ method: "GET", path: "/v1/checks", summary: "Services with the checks of their servers" },
+      gives: array("CheckedService", replies.checkedService),
+    },
+    async ({ file }) => ({ array: (await file?.checks()) ?? [] }),
   ),
   taking(
     {

@@ -3,11 +3,42 @@ import type { MarkRule } from "../../director/marks.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
 import { ask, type Client, connect, socketPath } from "../client.ts";
 
+/** What lvsctl shows of a VRRP instance; the answer has more. */
+export interface VrrpInstance {
+  readonly name: string;
+  readonly vrid: number;
+  readonly interface?: string;
+  readonly state: "INIT" | "BACKUP" | "MASTER" | "FAULT";
+  /** ms in this state. */
+  readonly age: number;
+  readonly effectivePriority: number;
+  readonly addresses: readonly string[];
+  readonly faults: readonly string[];
+}
+
+export interface CheckedService {
+  readonly name: string;
+  readonly hasQuorum: boolean;
+  readonly servers: readonly {
+    readonly name: string;
+    readonly isAlive: boolean;
+    readonly weight: number;
+    readonly checks: readonly {
+      readonly type: string;
+      readonly isUp: boolean;
+      readonly hasRun: boolean;
+      readonly last?: string;
+    }[];
+  }[];
+}
+
 /** The lvsd of this network namespace, with what only lvsctl asks. */
 export interface Control extends Client {
   status(): Promise<Status>;
   rates(): Promise<readonly ServiceRates[]>;
   explain(query: ExplainQuery): Promise<Explanation>;
+  vrrp(): Promise<readonly VrrpInstance[]>;
+  checks(): Promise<readonly CheckedService[]>;
   marks(): Promise<readonly MarkRule[]>;
   /** All anew, or none and why not. */
   setMarks(rules: readonly MarkRule[]): Promise<readonly Refusal[]>;
@@ -19,6 +50,8 @@ export function connectControl(path: string = socketPath()): Control {
     status: () => ask(path, { method: "GET", path: "/v1/status" }),
     rates: () => ask(path, { method: "GET", path: "/v1/rates" }),
     explain: (query) => ask(path, { method: "POST", path: "/v1/explain" }, JSON.stringify(query)),
+    vrrp: () => ask(path, { method: "GET", path: "/v1/vrrp" }),
+    checks: () => ask(path, { method: "GET", path: "/v1/checks" }),
     marks: () => ask(path, { method: "GET", path: "/v1/marks" }),
     async setMarks(rules) {
       const body = JSON.stringify({ rules });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createApi } from "../../daemon/api.ts";
+import type { FileStatus } from "../../daemon/routes.ts";
 import { FakeDirector, silent } from "../../daemon/testing/fake-director.ts";
 import { type DestSpec, familyOfService, type Operation, type ServiceKey } from "../../director/director.ts";
 import { ip } from "../../net/ip.ts";
@@ -31,6 +32,7 @@ beforeEach(async () => {
       exits: director.exits(),
     }),
     explain: director.explain,
+    file: { vrrp: async () => vrrp, checks: async () => checks },
   };
   server = createApi(host, silent, "1");
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -40,6 +42,9 @@ afterEach(() => {
   server.close();
   rmSync(folder, { recursive: true });
 });
+
+let vrrp: Awaited<ReturnType<FileStatus["vrrp"]>> = [];
+let checks: Awaited<ReturnType<FileStatus["checks"]>> = [];
 
 const web: ServiceKey = { protocol: "tcp", addr: ip("10.0.0.100"), port: 80 };
 const mark: ServiceKey = { fwmark: 5, family: "ipv6" };
@@ -87,6 +92,60 @@ const shown = async (words: string): Promise<string> => {
 };
 
 const lines = (...text: string[]): string => text.map((line) => `${line}\n`).join("");
+
+describe("of a configuration file", () => {
+  test("without one there is nothing to show", async () => {
+    expect(await shown("vrrp")).toBe("no VRRP instances\n");
+    expect(await shown("checks")).toBe("no checked services\n");
+    expect(await shown("checks --json")).toBe("[]\n");
+  });
+
+  test("instances are shown with their state, their addresses and what is wrong", async () => {
+    const counters = { refused: {} } as unknown as (typeof vrrp)[number]["counters"];
+    const rest = {
+      family: "ipv4",
+      version: 3,
+      priority: 100,
+      source: undefined,
+      master: undefined,
+      troubles: [],
+      counters,
+    } as const;
+    const own = { vrid: 51, interface: "eth0", age: 65_000, addresses: [ip("10.0.0.100")] };
+    vrrp = [
+      { ...rest, ...own, name: "VI_1", state: "MASTER", effectivePriority: 100, isHolding: true, faults: [] },
+      { ...rest, ...own, name: "VI_2", state: "FAULT", effectivePriority: 0, isHolding: false, faults: ["eth0 is down"] },
+    ];
+    expect(await shown("vrrp")).toBe(
+      lines(
+        "INSTANCE  STATE   SINCE  INTERFACE  VRID  PRIORITY  ADDRESSES",
+        "VI_1      MASTER  1m 5s  eth0         51       100  10.0.0.100",
+        "VI_2      FAULT   1m 5s  eth0         51         0  10.0.0.100 eth0 is down",
+      ),
+    );
+  });
+
+  test("real servers are shown with their checks, and why one is down", async () => {
+    const check = { type: "TCP_CHECK", isUp: true, hasRun: true, last: undefined } as const;
+    const down = { ...check, isUp: false, last: "connection refused" };
+    checks = [
+      {
+        ...{ name: "[10.0.0.100]:tcp:80", hasQuorum: false, quorum: 2, weight: 3, isSuspended: false },
+        servers: [
+          { name: "[10.0.0.11]:tcp:80", isAlive: true, weight: 3, checks: [{ ...check, hasRun: false }] },
+          { name: "[10.0.0.12]:tcp:80", isAlive: false, weight: 1, checks: [down] },
+        ],
+      },
+    ];
+    expect(await shown("checks")).toBe(
+      lines(
+        "SERVICE                             SERVER              STATE  WEIGHT  CHECKS",
+        "[10.0.0.100]:tcp:80 without quorum  [10.0.0.11]:tcp:80  up          3  TCP_CHECK not yet tried",
+        "                                    [10.0.0.12]:tcp:80  down        1  TCP_CHECK down (connection refused)",
+      ),
+    );
+  });
+});
 
 describe("status", () => {
   test("shows the daemon, its interfaces, and where packets went", async () => {

@@ -4,6 +4,7 @@ import { explain } from "../../fault.ts";
 import { VERSION } from "../../version.ts";
 import { NoDaemon } from "../client.ts";
 import type { AddCommand, Io } from "./command.ts";
+import { addConfigured } from "./configured.ts";
 import type { Control } from "./control.ts";
 import { addExplain } from "./explain.ts";
 import { addLists } from "./list.ts";
@@ -13,7 +14,7 @@ import { addStatus } from "./status.ts";
 import { addTop } from "./top.ts";
 
 /** lvsctl's commands, in the order of its help. */
-const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addExplain, addMarks, addSettings];
+const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addConfigured, addExplain, addMarks, addSettings];
 
 const REFUSED = 1;
 const USAGE = 2;

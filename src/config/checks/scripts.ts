@@ -16,6 +16,9 @@ interface Use {
   readonly parent?: true;
 }
 
+/** The problem for which `keepalived -t` has an exit code of its own. */
+export const NO_SCRIPT_SECURITY = "scripts are run, but enable_script_security is not set";
+
 /** `keepalived_script` runs scripts when nobody else is named. */
 const DEFAULT_USER = "keepalived_script";
 
@@ -40,7 +43,7 @@ export function checkScripts(config: KeepalivedConfig, report: Report): void {
       );
     else running ??= use;
   }
-  if (running !== undefined && !secure) report.error(running.origin, "scripts are run, but enable_script_security is not set");
+  if (running !== undefined && !secure) report.error(running.origin, NO_SCRIPT_SECURITY);
 }
 
 function usesOf(config: KeepalivedConfig): Use[] {

@@ -30,13 +30,13 @@ export function openNotifier(config: Pick<VrrpConfig, "fifos">, log: (text: stri
   };
 }
 
-interface Fifo {
+export interface Fifo {
   write(line: string): void;
   close(): void;
 }
 
 /** Opened for reading too, so that it works without a reader; a reader that is too slow loses lines. */
-function openFifo({ path, reader }: { path: string; reader: Script | undefined }, log: (text: string) => void): Fifo {
+export function openFifo({ path, reader }: { path: string; reader: Script | undefined }, log: (text: string) => void): Fifo {
   let fd: number | undefined;
   let isOurs = false;
   try {

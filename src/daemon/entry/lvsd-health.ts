@@ -1,0 +1,3 @@
+import { main } from "../health/process.ts";
+
+main();

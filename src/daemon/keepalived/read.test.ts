@@ -1,0 +1,79 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { diskFiles } from "./files.ts";
+import { readConfig, testConfig } from "./read.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "lvsd-read-"));
+  path = join(folder, "keepalived.conf");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (text: string): void => writeFileSync(path, text);
+const service = (more: string): string => `virtual_server 192.0.2.1 80 {
+  protocol TCP
+  lb_kind NAT
+  ${more}
+  real_server 127.0.0.1 8080 {
+    TCP_CHECK {
+    }
+  }
+}
+`;
+
+test("-t of a file in order ends with 0", () => {
+  write(service("lb_algo rr"));
+  expect(testConfig(path)).toEqual({ print: "", exit: 0 });
+});
+
+test("-t tells every problem with its place, its line, a caret and what was meant, and ends with 5", () => {
+  write(`${service("lb_allgo rr")}${service("lb_kind NATT")}`);
+  const { print, exit } = testConfig(path);
+  expect(exit).toBe(5);
+  expect(print).toContain(`${path}:4:3: error: `);
+  expect(print).toContain("(did you mean 'lb_algo'?)\n    lb_allgo rr\n    ^~~~~~~~\n");
+  expect(print).toMatch(new RegExp(`^${path}:13:11: error: .*\n.*lb_kind NATT\n {12}\\^~~~$`, "m"));
+});
+
+test("-t ends with 6 when scripts are run without script security, and when there is no file", () => {
+  write(service("lb_algo rr\n  quorum_up /bin/true"));
+  expect(testConfig(path).exit).toBe(6);
+  expect("wanted" in readConfig(path)).toBe(true); // it is judged, and left out or not, when it is to run
+  expect(testConfig(join(folder, "none")).exit).toBe(6);
+});
+
+test("a file with an error is refused as a whole, one without asks for what is in it", () => {
+  write(`${service("lb_algo rr")}virtual_sever 1.2.3.4 80 {\n}\n`);
+  const refused = readConfig(path);
+  expect("problems" in refused && refused.problems.join()).toContain("did you mean 'virtual_server'?");
+  write(service("lb_algo rr"));
+  const read = readConfig(path);
+  expect(read).toMatchObject({
+    wanted: { hasVrrp: false, flush: false, health: { services: [{ name: "[192.0.2.1]:tcp:80" }] } },
+  });
+});
+
+test("words that are read and not carried out are told, once each", () => {
+  write(`${service("lb_algo rr\n  smtp_alert")}global_defs {\n  smtp_server 127.0.0.1\n  smtp_server 127.0.0.2\n}\n`);
+  const read = readConfig(path);
+  const notes = [`${path}:5: smtp_alert is read and not carried out`, `${path}:12: smtp_server is read and not carried out`];
+  expect("notes" in read && read.notes.filter((note) => note.includes("carried out"))).toEqual(notes);
+  expect(testConfig(path).print).toContain(`${path}:5: warning: smtp_alert is read`);
+});
+
+test("files that are included are found by the shell's wildcards, sorted, and plain ones only", () => {
+  mkdirSync(join(folder, "d"));
+  for (const name of ["b.conf", "a.conf", ".c.conf", "x.txt", "[1].conf"]) writeFileSync(join(folder, "d", name), "");
+  const names = (pattern: string): string[] =>
+    diskFiles.glob(join(folder, pattern)).map((found) => found.slice(folder.length + 1));
+  expect(names("d/*.conf")).toEqual(["d/[1].conf", "d/a.conf", "d/b.conf"]);
+  expect(names("*/[!a].{conf,txt}")).toEqual(["d/b.conf", "d/x.txt"]);
+  expect(names("d/?.conf")).toEqual(["d/a.conf", "d/b.conf"]);
+  expect(names("e/*")).toEqual([]);
+  chmodSync(join(folder, "d/b.conf"), 0o755);
+  expect(["d", "d/a.conf", "d/b.conf"].map((name) => diskFiles.isSkipped?.(join(folder, name)))).toEqual([true, false, true]);
+});

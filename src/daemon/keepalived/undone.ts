@@ -1,0 +1,29 @@
+import type { ParseResult } from "../../config/parse.ts";
+
+/** Words that are read and not carried out; who uses one is told. */
+const UNDONE: ReadonlySet<string> = new Set([
+  ...["startup_script", "shutdown_script", "lvs_sync_daemon", "lvs_flush_on_stop", "lvs_flush_onstop"],
+  ...["smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "notification_email", "smtp_server"],
+  ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
+  ...[
+    "bfd_instance",
+    "net_namespace",
+    "net_namespace_ipvs",
+    "reload_time_file",
+    "reload_file",
+    "track_bfd",
+    "bfd_check",
+    "BFD_CHECK",
+  ],
+  ...["laddr_group_name", "local_address_group", "syn_proxy", "establish_timeout"],
+]);
+
+/** One note per word, with its first place. */
+export function undoneWords({ lines }: Pick<ParseResult, "lines">): readonly string[] {
+  const notes = new Map<string, string>();
+  for (const { words, file, line } of lines) {
+    const word = words[0]?.text ?? "";
+    if (UNDONE.has(word) && !notes.has(word)) notes.set(word, `${file}:${line}: ${word} is read and not carried out`);
+  }
+  return [...notes.values()];
+}
