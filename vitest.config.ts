@@ -6,7 +6,10 @@ const peers = [
   ...["src/cli/ipvsadm/*.root.test.ts", "src/director/kernel/*.root.test.ts"],
 ];
 
-/** `unit` needs no root; `root` and `peers` need root, BPF and network namespaces, and run one file at a time. */
+/** Those that must not share the machine. */
+const alone = ["src/daemon/vrrp/load.root.test.ts"];
+
+/** `unit` needs no root; `root`, `peers` and `alone` need root, BPF and network namespaces, and run one file at a time. */
 export default defineConfig({
   test: {
     projects: [
@@ -24,13 +27,23 @@ export default defineConfig({
             ...["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
             ...["cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
           ],
-          exclude: peers,
+          exclude: peers, // and so what is alone
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
-      { test: { name: "peers", include: peers, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } },
+      { test: { name: "alone", include: alone, testTimeout: 120_000 } },
+      {
+        test: {
+          name: "peers",
+          include: peers,
+          exclude: alone,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

@@ -74,7 +74,8 @@ for (const hook of hooks) {
       const came = (await capture.stop()).filter((frame) => frame.tcp?.flags === "S" && frame.ip[0]?.source === dr.vip);
       expect(came.map((frame) => frame.tcp?.source)).toEqual([20, 20]);
       await expectAllAt(server);
-      expect((await conns()).filter((conn) => conn.port === 20)).toHaveLength(2);
+      const ports = new Set(came.map((frame) => frame.tcp?.destination)); // chosen by chance: now and then the same twice
+      expect((await conns()).filter((conn) => conn.port === 20)).toHaveLength(ports.size);
     });
 
     test("two clients are shared by the servers, and each keeps its own", async () => {

@@ -36,6 +36,7 @@ const rows: readonly (readonly Step[])[] = [
   [{ name: "lint", command: ["biome", "check"] }],
   [vitest("unit")],
   [vitest("root"), vitest("peers")],
+  [vitest("alone")],
 ];
 
 function reportOf(project: string): string {
