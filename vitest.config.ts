@@ -6,6 +6,12 @@ const peers = [
   ...["src/cli/ipvsadm/*.root.test.ts", "src/director/kernel/*.root.test.ts"],
 ];
 
+/**
+ * Real time, real programs and a machine shared with others: a failure counts when it comes twice in a row; vitest names what
+ * needed a second go.
+ */
+const patience = { retry: 1, testTimeout: 120_000, hookTimeout: 120_000 } as const;
+
 /** Those that must not share the machine. */
 const alone = ["src/daemon/vrrp/load.root.test.ts"];
 
@@ -29,19 +35,17 @@ export default defineConfig({
           ],
           exclude: peers, // and so what is alone
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...patience,
         },
       },
-      { test: { name: "alone", include: alone, testTimeout: 120_000 } },
+      { test: { name: "alone", include: alone, ...patience } },
       {
         test: {
           name: "peers",
           include: peers,
           exclude: alone,
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...patience,
         },
       },
     ],
