@@ -52,6 +52,24 @@ test("-t is for a file, keepalived's own if none is named, and starts nothing", 
   expect(parseCommandLine(["--config-test"])).toEqual({ test: "/etc/keepalived/keepalived.conf" });
 });
 
+for (const [name, number] of [
+  ["STOP", 15],
+  ["RELOAD", 1],
+  ["DATA", 10],
+  ["STATS", 12],
+  ["STATS_CLEAR", 63],
+  ["JSON", 36],
+] as const) {
+  test(`--signum=${name} prints ${number}, as keepalived does`, () => {
+    expect(parseCommandLine([`--signum=${name}`])).toEqual({ print: `${number}\n`, to: "stdout", exit: 0 });
+  });
+}
+
+test("--signum knows no other name, not even one of Object's", () => {
+  for (const name of ["data", "TDUMP", "toString"])
+    expect(parseCommandLine(["--signum", name])).toEqual({ print: `Unknown sigfunc ${name}\n`, to: "stderr", exit: 1 });
+});
+
 test("help and version go to standard output", () => {
   expect(parseCommandLine(["--version"])).toMatchObject({
     print: expect.stringMatching(/^lvsd \d+\.\d+\.\d+\n$/),

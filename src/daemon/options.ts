@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { EngineOptions } from "../director/engine.ts";
 import { VERSION } from "../version.ts";
+import { SIGNALS } from "./signals.ts";
 
 /** lvsd's command line. */
 
@@ -25,6 +26,7 @@ interface Parsed extends Omit<LvsdOptions, "interfaces" | "connTableSize"> {
   readonly interface: readonly string[];
   readonly conns: number;
   readonly configTest: boolean;
+  readonly signum?: string;
 }
 
 /** keepalived's own place. */
@@ -43,7 +45,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? { print: printed, to: "stdout", exit: 0 } : usage(printed);
   }
-  const { configTest, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  const { configTest, signum, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  if (signum !== undefined) return signalNumber(signum);
   const idle =
     rest.engine === "kernel" ? dataPathOptions.find((name) => program.getOptionValueSource(name) === "cli") : undefined;
   if (idle !== undefined) return usage(`lvsd: --engine kernel: ${flagOf(idle)} is for lvsd's own data path, --engine xdp\n`);
@@ -57,10 +60,18 @@ const flagOf = (name: (typeof dataPathOptions)[number]): string => (name === "xd
 
 const usage = (print: string): CommandLine => ({ print, to: "stderr", exit: 2 });
 
+/** Signals by what they ask for, as keepalived's --signum has them (spec 1.3). */
+function signalNumber(name: string): CommandLine {
+  const number = Object.hasOwn(SIGNALS, name) ? SIGNALS[name as keyof typeof SIGNALS] : undefined;
+  if (number === undefined) return { print: `Unknown sigfunc ${name}\n`, to: "stderr", exit: 1 };
+  return { print: `${number}\n`, to: "stdout", exit: 0 };
+}
+
 function command(): Command {
   return new Command("lvsd")
     .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
     .option("-f, --file <file>", "a keepalived.conf to carry out; SIGHUP reads it again")
+    .option("--signum <name>", `print the number of a signal and end: ${Object.keys(SIGNALS).join(", ")}`)
     .option("-t, --config-test", `only judge the file (${DEFAULT_FILE}) and end`, false)
     .addOption(choice("--engine <engine>", "lvsd's own data path, or the kernel's ip_vs", ["xdp", "kernel"]))
     .option(
