@@ -12,7 +12,8 @@ const HEAD = `# keepalived.conf
 
 Every word that lvsd reads in a keepalived.conf, made from the table the parser itself uses (\`src/config/keywords.ts\`);
 do not edit this page, run the tests of \`src/config\` with \`UPDATE_DOCS=1\`. Times are seconds unless it says otherwise.
-Words of keepalived 2.2.7 carry no mark; "since" names the first version of later ones.
+Words of keepalived 2.2.7 carry no mark; "since" names the first version of later ones. Those that are lvsd's own, keepalived
+refuses.
 `;
 
 function collect(title: string, path: readonly string[], settings: Settings, out: string[], done: Map<Settings, string>): void {
@@ -37,10 +38,12 @@ const anchor = (title: string): string =>
     .replace(/[^\w\- ]/g, "")
     .replaceAll(" ", "-");
 
+const OTHERS: Readonly<Record<string, string>> = { fork: "Of the FullNAT forks.", lvsd: "lvsd's own." };
+
 function row(setting: Setting<unknown>): string {
   const aliases = (setting.aliases ?? []).map((alias) => ` (\`${alias}\`)`).join("");
   const notes = [
-    setting.since === undefined ? "" : setting.since === "fork" ? "Of the FullNAT forks." : `Since ${setting.since}.`,
+    setting.since === undefined ? "" : (OTHERS[setting.since] ?? `Since ${setting.since}.`),
     setting.deprecated === undefined ? "" : `Deprecated, use ${setting.deprecated}.`,
     setting.ignored === undefined ? "" : `No effect: ${setting.ignored}.`,
   ];

@@ -48,7 +48,7 @@ export interface Arg<T> {
 
 export interface Notes {
   readonly aliases?: readonly string[];
-  /** First keepalived version that knows the word; absent: known by 2.2.7. */
+  /** First keepalived version that knows the word; absent: known by 2.2.7; "fork", "lvsd": none does. */
   readonly since?: string;
   /** What to write instead; using the word is a problem. */
   readonly deprecated?: string;

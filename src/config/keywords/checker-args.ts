@@ -218,6 +218,12 @@ export const persistence: Arg<number> = {
   read: (r) => (r.args[0] === undefined ? 360 : readInt(r, r.args[0], 1, 2678400)),
 };
 
+/** Failures of a second: SYNs that a server leaves unanswered, or answers with RST, and connections that it resets. */
+export const passiveCheck: Arg<number> = {
+  usage: "[FAILURES (1..)]",
+  read: (r) => (r.args[0] === undefined ? 1 : readInt(r, r.args[0], 1, 4294967295)),
+};
+
 /** IPv4: a netmask; IPv6: a prefix length. The family is checked when the service is known. */
 export const granularity: Arg<string> = {
   usage: "NETMASK|1..128",

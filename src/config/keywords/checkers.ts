@@ -31,6 +31,7 @@ import {
   forwarding,
   granularity,
   hexBytes,
+  passiveCheck,
   persistence,
   quorum,
   regexText,
@@ -49,6 +50,20 @@ const connectTime = seconds(MICRO, 4294.967295);
 const delay = seconds(0, ANY_SECONDS);
 const loop = seconds(MICRO, ANY_SECONDS);
 const port = int(1, 65535);
+const times = int(1, 4294967295);
+
+/** A word of lvsd's own; keepalived refuses it. */
+const OWN = { since: "lvsd" };
+const OWN_INHERITED = { ...OWN, ...INHERITED };
+
+/** Against checks that change their mind often. */
+const damping = {
+  rise: opt("rise", times, "Good tries in a row before it is up again, delay_before_retry apart; else 1.", OWN_INHERITED),
+  fall: opt("fall", times, "Failed tries in a row before it is down; instead of retry.", OWN_INHERITED),
+  flapLimit: opt("flap_limit", uint, "Times it may go down within flap_window; 0 or nothing: any.", OWN_INHERITED),
+  flapWindow: opt("flap_window", loop, "Seconds that flap_limit looks back; else 300.", OWN_INHERITED),
+  flapHold: opt("flap_hold", loop, "Seconds without a failure before one beyond the limit is up; else 60.", OWN_INHERITED),
+};
 
 /** A name that must be defined above. */
 const defined = (kind: TrackedKind, usage: string): Arg<string> => ({
@@ -69,6 +84,7 @@ const scheduling = {
   delayLoop: opt("delay_loop", loop, "Seconds between checks.", INHERITED),
   alpha: opt("alpha", bool, "Down until the first success.", INHERITED),
   logAllFailures: opt("log_all_failures", bool, "Log every failed try.", { standard: "checker_log_all_failures" }),
+  ...damping,
 };
 
 /** What every check over the network has. */
@@ -112,6 +128,20 @@ const httpGet = {
     nbGetRetry: opt("nb_get_retry", uint, "Old name of retry.", { deprecated: "retry" }),
     url: blocks("url", url, "A page to get; all must be good."),
     ...connecting,
+  },
+};
+
+const sslGet = {
+  header: nothing,
+  settings: {
+    ...httpGet.settings,
+    tlsVerify: def("tls_verify", bool, false, "The certificate must be good: authority, dates, name.", OWN),
+    tlsCa: opt("tls_ca", text, "File of authorities to trust.", { ...OWN, standard: "ca of SSL, or those of Node.js" }),
+    tlsName: opt("tls_name", text, "Name that the certificate must have.", {
+      ...OWN,
+      standard: "sni_name, or the host asked for",
+    }),
+    tlsExpiryDays: def("tls_expiry_days", int(0, 3650), 0, "Warn when fewer days are left; 0: never.", OWN),
   },
 };
 
@@ -181,7 +211,7 @@ const simpleCheck = { header: nothing, settings: connecting };
 export const checkSettings = {
   tcpCheck: blocks("TCP_CHECK", simpleCheck, "Good when a connection is accepted."),
   httpGet: blocks("HTTP_GET", httpGet, "Good when pages are as they should be."),
-  sslGet: blocks("SSL_GET", httpGet, "The same over TLS; certificates are not verified."),
+  sslGet: blocks("SSL_GET", sslGet, "The same over TLS; certificates are not verified unless tls_verify says so."),
   smtpCheck: blocks("SMTP_CHECK", smtpCheck, "Good when a mail server says hello."),
   dnsCheck: blocks("DNS_CHECK", dnsCheck, "Good when a question is answered."),
   miscCheck: blocks("MISC_CHECK", miscCheck, "Good when a script says so."),
@@ -214,6 +244,11 @@ export const realServer = {
     smtpAlert: opt("smtp_alert", bool, "Mail on changes.", { standard: "smtp_alert_checker, or on" }),
     virtualhost: opt("virtualhost", text, "Default of its checks."),
     snmpName: opt("snmp_name", onlyText, "Name in SNMP."),
+    slowStart: opt("slow_start", delay, "Seconds in which a recovered server's weight grows to what it should be.", {
+      ...OWN,
+      standard: "of the virtual server",
+    }),
+    ...damping,
     ...checkSettings,
   },
 };
@@ -267,6 +302,9 @@ export const virtualServer = {
       standard: "of the virtual server",
     }),
     realServer: blocks("real_server", realServer, "A real server."),
+    slowStart: def("slow_start", delay, 0, "Default of real servers.", OWN),
+    ...damping,
+    passiveCheck: opt("passive_check", passiveCheck, "Check a server at once when this many connections of a second fail.", OWN),
     // FullNAT forks (spec 2.19); upstream keepalived knows none of these.
     laddrGroupName: opt("laddr_group_name", text, "Source addresses of FullNAT.", { since: "fork" }),
     synProxy: def("syn_proxy", flag, false, "Answer SYN with cookies.", { since: "fork" }),
