@@ -1,5 +1,6 @@
 import type { DestSpec, ServiceSpec } from "../director/director.ts";
 import type { Ip } from "../net/ip.ts";
+import type { Tuning } from "../tuning.ts";
 
 /**
  * What is to be checked and what follows from it (spec 2.16 to 2.18), with every default filled in. Times are milliseconds.
@@ -22,6 +23,8 @@ export interface HealthConfig {
   readonly initNotifies: boolean;
   /** Scripts that others may write to are not run as root. */
   readonly scriptSecurity: boolean;
+  /** Of the process; absent: it is left as it is. */
+  readonly tuning?: Tuning;
 }
 
 export interface Service {

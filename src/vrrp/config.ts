@@ -1,4 +1,5 @@
 import type { Family, Ip } from "../net/ip.ts";
+import type { Tuning } from "../tuning.ts";
 import type { Announcing, Millis } from "./machine.ts";
 
 /** What a VRRP process is to do, as plain values: they travel as JSON. Every default has been filled in. */
@@ -17,6 +18,7 @@ export interface VrrpConfig {
   readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined }[];
   /** Nothing is started before. */
   readonly startupDelay: Millis;
+  readonly tuning: Tuning;
   /** Between gratuitous ARPs, and between neighbour advertisements, on one interface. */
   readonly garpInterval: Millis;
   readonly gnaInterval: Millis;

@@ -2,6 +2,7 @@ import type { KeepalivedConfig, RealServer, VirtualServer } from "../../config/k
 import type { DestSpec } from "../../director/director.ts";
 import type { HealthConfig, Server, Service, Sorry } from "../../health/config.ts";
 import { familyOf } from "../../net/ip.ts";
+import { tuningOf } from "../tuner.ts";
 import { checksFor, scriptOf } from "./checks.ts";
 import { destOf, portOf, protocolOf, serviceFamily, specsOf } from "./services.ts";
 
@@ -24,6 +25,7 @@ export function fromConfig(config: KeepalivedConfig): { readonly health: HealthC
       tls,
       initNotifies: g?.rsInitNotifies ?? false,
       scriptSecurity: g?.enableScriptSecurity ?? false,
+      tuning: tuningOf(g, "checker"),
     },
     notes,
   };

@@ -2,6 +2,7 @@ import type { Operation, Refusal } from "../../director/director.ts";
 import { explain } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { parseIp } from "../../net/ip.ts";
+import { openTuner } from "../tuner.ts";
 import { openHealth } from "./health.ts";
 import type { Health, ServiceStatus } from "./runner.ts";
 
@@ -88,6 +89,10 @@ export function main(): void {
       setTimeout(() => process.exit(0), LINGER);
     },
   });
-  process.on("message", order).on("disconnect", gone);
+  const tuner = openTuner((text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`));
+  process.on("disconnect", gone).on("message", (message: Order) => {
+    if (message.type === "configure" && message.config.tuning !== undefined) tuner.apply(message.config.tuning);
+    order(message);
+  });
   process.on("SIGTERM", () => order({ type: "stop" })).on("SIGINT", () => order({ type: "stop" }));
 }

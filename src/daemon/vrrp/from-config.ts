@@ -20,6 +20,7 @@ import type {
 } from "../../vrrp/config.ts";
 import type { Announcing } from "../../vrrp/machine.ts";
 import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
+import { tuningOf } from "../tuner.ts";
 import { broadcastOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
 
 /** What a keepalived.conf says about VRRP (spec 2.8 to 2.13), as values with every default filled in. */
@@ -48,6 +49,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     startupDelay: ms(g?.vrrpStartupDelay ?? 0),
     garpInterval: ms(g?.vrrpGarpInterval ?? 0),
     gnaInterval: ms(g?.vrrpGnaInterval ?? 0),
+    tuning: tuningOf(g, "vrrp"),
   };
 }
 

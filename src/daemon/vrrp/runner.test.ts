@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type Ip, ip } from "../../net/ip.ts";
 import { mac } from "../../net/mac.ts";
+import { untuned } from "../../tuning.ts";
 import type { Heard } from "../../vrrp/accept.ts";
 import { addressKey, type Change } from "../../vrrp/addresses.ts";
 import type { Instance, SyncGroup, VrrpConfig } from "../../vrrp/config.ts";
@@ -138,6 +139,7 @@ const config = (instances: readonly Partial<Instance>[], groups: readonly SyncGr
     statics,
     scriptSecurity: false,
     startupDelay: 0,
+    tuning: untuned,
     garpInterval: 0,
     gnaInterval: 0,
   },

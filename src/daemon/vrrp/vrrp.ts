@@ -3,6 +3,7 @@ import { monotonicMs, openTimer } from "../../platform/timer.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
+import { openTuner } from "../tuner.ts";
 import { openAnnouncer, type Pace } from "./announcer.ts";
 import { openFirewall } from "./firewall.ts";
 import { type Network, openNetwork } from "./network.ts";
@@ -41,6 +42,8 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
     for (const line of lines) say(line);
     return config;
   };
+  const tuner = openTuner(say);
+  tuner.apply(asked.tuning);
   const first = secured(asked);
   let notifier: Notifier = openNotifier(first, say);
   const network = openNetwork({
@@ -52,13 +55,21 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   const announcer = openAnnouncer(paceOf(first), say, namespace);
   const firewall = openFirewall(say, namespace);
   const trackerOut = { onChange: () => runner.evaluate(), log: say };
-  const timer = openTimer(() => runner.wake());
+  let wakeAt = 0;
+  const timer = openTimer(() => {
+    tuner.late(monotonicMs() - wakeAt);
+    runner.wake();
+  });
   let trackers: Trackers = startTrackers(first, trackerOut);
   let config = first;
   const runner: VrrpRunner = new VrrpRunner(first, {
     ...{ network, announcer, firewall, log, isRouter },
     now: monotonicMs,
-    wakeAt: (at) => (at === undefined ? timer.stop() : timer.at(at)),
+    wakeAt(at) {
+      wakeAt = at ?? 0;
+      if (at === undefined) timer.stop();
+      else timer.at(at);
+    },
     trackers: () => trackers,
     openSender: (of) => openSender(of, namespace),
     openReceiver: (listen, onPacket) => openReceiver(listen, onPacket, say, namespace),
@@ -80,6 +91,7 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   return {
     status: () => [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),
     replace(wanted) {
+      tuner.apply(wanted.tuning);
       const next = secured(wanted);
       const before = trackers;
       trackers = startTrackers(next, trackerOut, before);
