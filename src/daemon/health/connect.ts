@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { Fault } from "../../fault.ts";
 import type { Connection } from "../../health/config.ts";
 import { anyOf, familyOf } from "../../net/ip.ts";
-import { watchFd } from "../../platform/poll.ts";
+import { onceWritable } from "../../platform/epoll.ts";
 import { closeFd } from "../../platform/process.ts";
 import { ipAddress } from "../../platform/sockaddr.ts";
 import {
@@ -44,33 +44,26 @@ export function openMarked(to: Connection, type: number, protocol = 0): number {
 export const addressOf = (to: Connection) =>
   ipAddress(to.ip, to.port, to.interface === undefined ? 0 : (interfaceIndex(to.interface) ?? 0));
 
-/** A connected stream as Node's Socket, or an error. Returns how to give it up before it is there. */
-export function connectMarked(to: Connection, done: (socket: Socket) => void, failed: (error: unknown) => void): () => void {
+/** A connected descriptor, which whoever gets it closes, or an error. Returns how to give it up before it is there. */
+export function connectFd(to: Connection, done: (fd: number) => void, failed: (error: unknown) => void): () => void {
   const fd = openMarked(to, SOCK_STREAM | NONBLOCK);
   try {
     connectSocket(fd, addressOf(to));
+    const giveUp = onceWritable(fd, () => {
+      const errno = getOption(fd, SOL_SOCKET, SO_ERROR);
+      if (errno === 0) return done(fd);
+      closeFd(fd);
+      failed(Fault.fromErrno("connect", errno, `${to.ip} port ${to.port}`));
+    });
+    return () => {
+      if (giveUp()) closeFd(fd);
+    };
   } catch (error) {
     closeFd(fd);
     throw error;
   }
-  let isOver = false;
-  const watch = watchFd(
-    fd,
-    () => {
-      if (isOver) return;
-      isOver = true;
-      watch.close();
-      const errno = getOption(fd, SOL_SOCKET, SO_ERROR);
-      if (errno === 0) return done(new Socket({ fd, readable: true, writable: true }));
-      closeFd(fd);
-      failed(Fault.fromErrno("connect", errno, `${to.ip} port ${to.port}`));
-    },
-    "writable",
-  );
-  return () => {
-    if (isOver) return;
-    isOver = true;
-    watch.close();
-    closeFd(fd);
-  };
 }
+
+/** A connected stream as Node's Socket, or an error. */
+export const connectMarked = (to: Connection, done: (socket: Socket) => void, failed: (error: unknown) => void): (() => void) =>
+  connectFd(to, (fd) => done(new Socket({ fd, readable: true, writable: true })), failed);

@@ -1,3 +1,5 @@
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { parseText } from "../../config/parse.ts";
@@ -6,6 +8,7 @@ import { Table } from "../../director/table.ts";
 import { fromConfig } from "./from-config.ts";
 import { openHealth } from "./health.ts";
 import type { Health } from "./runner.ts";
+import { bundleChecker } from "./testing/program.ts";
 
 /** Many checks at once, with the table that the model and the data path have. */
 
@@ -57,6 +60,62 @@ function begin(text: string, table: Table): { director: Pick<Director, "apply">;
 const newTable = (): Table => new Table({ maxServices: 65536, maxDests: 65536, isUnicast: () => true });
 const servicesOf = (table: Table) => [...table.services()];
 const destsOf = (table: Table): number => servicesOf(table).reduce((sum, s) => sum + s.dests.length, 0);
+
+describe("ten thousand checks every five seconds", () => {
+  const children: ChildProcess[] = [];
+  let remove: (() => void) | undefined;
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    remove?.();
+  });
+
+  /** A process that accepts on ten ports and counts. */
+  async function accepting(): Promise<{ ports: number[]; count(): Promise<number> }> {
+    const code = `let n = 0; const net = require("node:net"); const servers = Array.from({ length: 10 }, () =>
+      net.createServer((s) => { n++; s.on("error", () => {}).resume(); }).listen({ port: 0, host: "127.0.0.1", backlog: 4096 }));
+      setTimeout(() => process.send(servers.map((s) => s.address().port)), 100);
+      process.on("message", () => process.send(n)).on("disconnect", () => process.exit());`;
+    const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    children.push(child);
+    const next = <T>() => new Promise<T>((resolve) => child.once("message", (message) => resolve(message as T)));
+    const ports = await next<number[]>();
+    return {
+      ports,
+      count() {
+        child.send("count");
+        return next<number>();
+      },
+    };
+  }
+
+  /** CPU time of a process in user and system mode, ms (proc(5); the clock has 100 ticks a second). */
+  const cpuOf = ({ pid }: ChildProcess): number => {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  };
+
+  test("take less than 30 % of one core in the checkers process", async () => {
+    const { ports, count } = await accepting();
+    const bundle = await bundleChecker();
+    ({ remove } = bundle);
+    const checker = fork(bundle.program, { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    children.push(checker);
+    const text = textOf(ports, SERVICES).replaceAll("delay_loop 1\n", "delay_loop 5\n");
+    checker.send({ type: "configure", config: fromConfig(parseText(text).config).health });
+    await new Promise((resolve) => checker.once("message", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 6500)); // all have been tried once
+    const [at, cpu, before] = [performance.now(), cpuOf(checker), await count()];
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    const [ms, used, checks] = [performance.now() - at, cpuOf(checker) - cpu, (await count()) - before];
+    const share = (100 * used) / ms;
+    process.stdout.write(
+      `checks: ${checks} in ${ms.toFixed(0)} ms, ${(used / checks).toFixed(3)} ms of CPU each in the checkers process, ${share.toFixed(1)} % of a core\n`,
+    );
+    expect(checks / ms).toBeGreaterThan(1.8);
+    expect(checks / ms).toBeLessThan(2.2);
+    expect(share).toBeLessThan(30);
+  });
+});
 
 describe("two thousand checks a second", () => {
   test("are made, and the loss of one server is told to all thousand services", async () => {

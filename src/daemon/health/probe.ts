@@ -1,12 +1,12 @@
 import type { Result } from "../../health/checker.ts";
 import type { HealthConfig, Probe } from "../../health/config.ts";
-import type { Dialogue } from "../../health/dialogue.ts";
 import { httpDialogue } from "../../health/protocols/http.ts";
 import { smtpDialogue } from "../../health/protocols/smtp.ts";
 import { askDns, askUdp, ping } from "./datagram.ts";
 import { fileResult } from "./file.ts";
 import { runMisc } from "./misc.ts";
 import { converse } from "./stream.ts";
+import { touch } from "./touch.ts";
 
 /** One try of a check against the world. */
 
@@ -18,11 +18,11 @@ export type Cancel = () => void;
 export function startProbe(probe: Probe, page: number, tls: HealthConfig["tls"], done: Done): Cancel {
   switch (probe.type) {
     case "TCP_CHECK":
-      return converse(probe.to, undefined, undefined, done);
+      return touch(probe.to, done);
     case "HTTP_GET":
     case "SSL_GET": {
-      const wanted = probe.pages[page];
-      const talk: Dialogue | undefined = wanted && httpDialogue(wanted, probe.version);
+      const wanted = probe.pages[page]!;
+      const talk = httpDialogue(wanted, probe.version);
       return converse(probe.to, talk, probe.type === "SSL_GET" ? { ...tls, servername: probe.sni[page] ?? "" } : undefined, done);
     }
     case "SMTP_CHECK":

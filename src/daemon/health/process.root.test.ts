@@ -1,35 +1,26 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseText } from "../../config/parse.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { fromConfig } from "./from-config.ts";
 import type { Order, Report } from "./process.ts";
+import { bundleChecker } from "./testing/program.ts";
 
 /** The checkers process as a process, in a network namespace of its own: what it checks is there and nowhere else. */
 
 const name = `lvsdh${process.pid}`;
 const children: ChildProcess[] = [];
-let dir: string;
 let program: string;
+let remove: () => void;
 beforeAll(async () => {
   execFileSync("ip", ["netns", "add", name]);
   execFileSync("ip", ["-n", name, "link", "set", "lo", "up"]);
-  mkdirSync("build", { recursive: true });
-  dir = mkdtempSync(resolve("build", "health-process-")); // where koffi is found
-  program = join(dir, "health.mjs");
-  await build({
-    stdin: { contents: `import { main } from "./process.ts"; main();`, resolveDir: import.meta.dirname, loader: "ts" },
-    ...{ bundle: true, platform: "node", format: "esm", external: ["koffi"], logLevel: "error", outfile: program },
-    banner: { js: `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);` },
-  });
+  ({ program, remove } = await bundleChecker());
 });
 afterAll(() => {
   for (const child of children) if (child.exitCode === null) child.kill("SIGKILL");
   execFileSync("ip", ["netns", "del", name]);
-  rmSync(dir, { recursive: true });
+  remove();
 });
 
 const inside = (args: readonly string[], stdio: "ipc" | "ignore"): ChildProcess => {

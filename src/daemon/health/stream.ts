@@ -4,7 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { explain } from "../../fault.ts";
 import type { Result } from "../../health/checker.ts";
 import type { Connection, HealthConfig } from "../../health/config.ts";
-import { bad, type Dialogue, good } from "../../health/dialogue.ts";
+import { bad, type Dialogue } from "../../health/dialogue.ts";
 import { connectMarked } from "./connect.ts";
 import type { Cancel, Done } from "./probe.ts";
 import { troubleOf } from "./trouble.ts";
@@ -13,8 +13,7 @@ import { troubleOf } from "./trouble.ts";
 
 type Tls = HealthConfig["tls"] & { readonly servername: string };
 
-/** Without a dialogue it is enough to be connected (spec 4.5). */
-export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | undefined, done: Done): Cancel {
+export function converse(to: Connection, talk: Dialogue, tls: Tls | undefined, done: Done): Cancel {
   let socket: Socket | undefined;
   let giveUp: () => void = () => {};
   let timer: NodeJS.Timeout | undefined;
@@ -37,10 +36,6 @@ export function converse(to: Connection, talk: Dialogue | undefined, tls: Tls | 
   const fail = (error: unknown): void => end(verdict ?? troubleOf(error));
 
   const ready = (stream: Socket): void => {
-    if (talk === undefined) {
-      end(good);
-      return;
-    }
     forward();
     if (talk.opening.length > 0) stream.write(talk.opening);
     stream.on("data", (bytes: Buffer) => {
