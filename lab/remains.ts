@@ -17,7 +17,7 @@ export function sweep(prefix: string): void {
   signal(pids, "SIGTERM"); // lvsd takes its programs and maps along when asked politely
   for (let waited = 0; waited < 1500 && pidsIn(namespaces).length > 0; waited += 50) sleep(50);
   signal(pidsIn(namespaces), "SIGKILL");
-  for (const name of namespaces) forget(inodeOf(netnsPath(name)));
+  namespaces.forEach(forget);
   if (namespaces.length > 0) {
     const input = namespaces.map((name) => `netns delete ${name}\n`).join("");
     execFileSync("ip", ["-force", "-batch", "-"], { input, stdio: ["pipe", "ignore", "ignore"], timeout: 30_000 });
@@ -26,7 +26,8 @@ export function sweep(prefix: string): void {
 }
 
 /** A killed lvsd leaves its pins, and a real server its note of what to undo; the next namespace may have the same inode. */
-function forget(inode: number | undefined): void {
+export function forget(namespace: string): void {
+  const inode = inodeOf(netnsPath(namespace));
   const names = [`${inode}.pid`, `${inode}.sock`, `realserver-${inode}.json`, `bpf/${inode}`, `bpf/realserver-${inode}`];
   if (inode !== undefined) for (const name of names) rmSync(join(RUN, name), { recursive: true, force: true });
 }

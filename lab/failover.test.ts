@@ -1,0 +1,152 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Host } from "./host.ts";
+import { ADVERT, GLOBALS, instanceText, masterDown, serviceText } from "./keepalived.ts";
+import { withLab } from "./lab.ts";
+import { startLasting } from "./lasting.ts";
+import { type Lvsd, runScript } from "./lvsd.ts";
+import { missing } from "./needs.ts";
+import { startNginx } from "./nginx.ts";
+import { boot, cutPower, owners, ownersOf, type Pair, startDirector } from "./pair.ts";
+import { breakage, breakageText, startPulse, type Try } from "./pulse.ts";
+import { pair, VIPS } from "./topologies/pair.ts";
+import { withOffloads } from "./topology.ts";
+import { type Load, parseWrk } from "./traffic.ts";
+
+/** Two directors carry two VIPs, each one of them, and each both when the other is gone: load goes on. */
+
+const reason = missing("bin/lvsd", "bin/lvsctl");
+
+/** Beyond what the protocol takes: our processes, the router's new neighbour, and a machine that is shared; ms. */
+const SLACK = 500;
+const REST = 500; // ms after each step, in which nothing changes any more
+const LONG = 8; // connections
+/** What was sent in vain is sent again after 0.2, 0.4, 0.8 … s, ms. */
+const LONGEST_BACKOFF = 1600;
+const LOW = 100;
+const HIGH = 150;
+
+/** A director's file: its priority for either VIP, and both services. */
+function conf(lab: Pair, priorities: readonly [number, number], schedulers: readonly [string, string] = ["wrr", "wrr"]): string {
+  const { rs1, rs2, rs3 } = lab.hosts;
+  const servers = [rs1, rs2, rs3].map((host) => ({ address: host.address(), weight: 1 }));
+  const text = (i: 0 | 1): string =>
+    instanceText({ name: `VI_${i + 1}`, vrid: 51 + i, priority: priorities[i], vip: VIPS[i] }) +
+    serviceText({ vip: VIPS[i], servers, scheduler: schedulers[i] });
+  return GLOBALS + text(0) + text(1);
+}
+
+const startServers = (lab: Pair) =>
+  Promise.all([lab.hosts.rs1, lab.hosts.rs2, lab.hosts.rs3].map((host) => startNginx(lab, host, ["0.0.0.0:80"])));
+
+/** Keep-alive requests on a few connections, some hundreds a second: two processors do all of this. */
+function startWrk(lab: Pair, vip: string): () => Promise<Load> {
+  const script = join(lab.directory, "gently.lua");
+  writeFileSync(script, "function delay() return 10 end\n"); // ms
+  const wrk = lab.hosts.client.spawn(["wrk", "-t1", "-c4", "-d90s", "--timeout", "1s", "-s", script, `http://${vip}/fast`]);
+  return async () => {
+    wrk.kill("SIGINT");
+    await wrk.ended;
+    return parseWrk(wrk.stdout);
+  };
+}
+
+/** What happens, when, and how long each VIP may be silent for it, ms. */
+interface Step {
+  readonly name: string;
+  readonly at: number;
+  readonly bounds: readonly [number, number];
+}
+
+test.skipIf(reason !== undefined)(
+  `of two directors with a VIP each one dies and the other carries both, until it is back, under load (${reason ?? "here"})`,
+  async () => {
+    await withLab(withOffloads(pair), async (lab) => {
+      const { client, d1, d2 } = lab.hosts;
+      await startServers(lab);
+      const files: Record<string, string> = { d1: conf(lab, [HIGH, LOW]), d2: conf(lab, [LOW, HIGH]) };
+      const start = (host: Host): Promise<Lvsd> => startDirector(lab, host, files[host.name]!);
+      const [, second] = await Promise.all([start(d1), start(d2)]);
+      const carry = async (first: string, other: string): Promise<void> => {
+        await owners(lab, { [VIPS[0]]: first, [VIPS[1]]: other });
+        await delay(REST);
+        expect(await Promise.all(VIPS.map((vip) => ownersOf(lab, vip)))).toEqual([[first], [other]]);
+      };
+      await carry("d1", "d2");
+
+      const pulses = await Promise.all(VIPS.map((vip) => startPulse(client, vip)));
+      const wrks = VIPS.map((vip) => startWrk(lab, vip));
+      const steps: Step[] = [];
+      const step = (name: string, ...bounds: [number, number]) => steps.push({ name, at: Date.now(), bounds });
+      await delay(1000);
+
+      step("d1 dies", masterDown(LOW) + SLACK, SLACK);
+      await cutPower(d1);
+      await carry("d2", "d2");
+      step("d1 is back", SLACK, SLACK);
+      await boot(d1, VIPS);
+      await start(d1);
+      await carry("d1", "d2");
+      step("d2 is stopped", SLACK, skew(LOW) + SLACK);
+      await second.stop();
+      await carry("d1", "d1");
+      step("d2 is back", SLACK, SLACK);
+      await start(d2);
+      await carry("d1", "d2");
+
+      const tries = await Promise.all(pulses.map((pulse) => pulse.stop()));
+      const loads = await Promise.all(wrks.map((stop) => stop()));
+      for (const [i, vip] of VIPS.entries()) {
+        for (const { name, broken } of eachStep(steps, tries[i]!)) console.log(`${name}: ${vip}: ${breakageText(broken)}`);
+        console.log(`wrk on ${vip}: ${loads[i]!.requests} requests, ${loads[i]!.errors} socket errors`);
+        for (const { name, bounds, broken } of eachStep(steps, tries[i]!)) {
+          expect(broken.tries, name).toBeGreaterThan(50);
+          expect(broken.gap, `${name}: ${vip}`).toBeLessThan(bounds[i]!);
+        }
+        expect(loads[i]!.requests).toBeGreaterThan(1000);
+      }
+    });
+  },
+);
+
+/** A step lasts until the next one. */
+const eachStep = (steps: readonly Step[], tries: readonly Try[]) =>
+  steps.map((step, s) => ({ ...step, broken: breakage(tries, step.at, steps[s + 1]?.at) }));
+
+test.skipIf(reason !== undefined)(
+  `long connections outlive their director where the other one may take them in the middle and picks the same server (${reason ?? "here"})`,
+  async () => {
+    await withLab(withOffloads(pair), async (lab) => {
+      const { client, d1, d2 } = lab.hosts;
+      await startServers(lab);
+      const schedulers = ["mh", "wrr"] as const;
+      const file = (priority: number) => conf(lab, [priority, priority], schedulers);
+      await Promise.all([startDirector(lab, d1, file(HIGH)), startDirector(lab, d2, file(LOW))]);
+      const survivors: Record<string, number> = {};
+      for (const sloppy of [0, 1]) {
+        await Promise.all([d1, d2].map((host) => runScript(host, `lvsctl set sloppy_tcp ${sloppy}`)));
+        await owners(lab, { [VIPS[0]]: "d1", [VIPS[1]]: "d1" });
+        const long = await Promise.all(VIPS.map((vip) => startLasting(client, vip, LONG)));
+        await cutPower(d1);
+        await owners(lab, { [VIPS[0]]: "d2", [VIPS[1]]: "d2" });
+        await delay(LONGEST_BACKOFF);
+        for (const [i, lasting] of long.entries()) {
+          survivors[`${schedulers[i]}, sloppy_tcp ${sloppy}`] = lasting.alive();
+          expect([...lasting.ends().keys()].filter((why) => why !== "ECONNRESET")).toEqual([]);
+          await lasting.stop();
+        }
+        if (sloppy === 1) break;
+        await boot(d1, VIPS);
+        await startDirector(lab, d1, file(HIGH));
+      }
+      console.log(`alive after the take-over, of ${LONG}:`, survivors);
+      expect(survivors).toMatchObject({ "mh, sloppy_tcp 0": 0, "wrr, sloppy_tcp 0": 0, "mh, sloppy_tcp 1": LONG });
+      expect(survivors["wrr, sloppy_tcp 1"]).toBeLessThan(LONG);
+    });
+  },
+);
+
+/** How long a backup still waits for a master that has said farewell, ms. */
+const skew = (priority: number): number => ((256 - priority) / 256) * ADVERT * 1000;

@@ -1,0 +1,89 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Host } from "./host.ts";
+import type { Lab } from "./lab.ts";
+import type { Running } from "./running.ts";
+
+/** keepalived.conf for the labs' directors, and Debian's keepalived to carry out its VRRP. */
+
+export interface Instance {
+  readonly name: string;
+  readonly vrid: number;
+  readonly priority: number;
+  readonly vip: string;
+}
+
+/** Times in seconds, as the file has them. */
+export interface Checked {
+  readonly vip: string;
+  readonly servers: readonly { readonly address: string; readonly weight: number }[];
+  readonly scheduler?: string;
+  readonly sorry?: string;
+  /** A program; it is told the quorum's word and the VIP. */
+  readonly quorumScript?: string;
+}
+
+/** The advertisements' interval, s. */
+export const ADVERT = 0.2;
+/** What a check's verdict may take: DELAY between two, RETRIES more after PAUSE, CONNECT for each; s. */
+export const DELAY = 0.5;
+export const RETRIES = 2;
+export const PAUSE = 0.2;
+export const CONNECT = 1;
+
+/** Silence after which a backup takes over (RFC 9568, 6.1), ms. */
+export const masterDown = (priority: number): number => (3 + (256 - priority) / 256) * ADVERT * 1000;
+
+export const GLOBALS = `global_defs {
+  vrrp_version 3
+  vrrp_garp_master_delay 1
+  script_user root
+}
+`;
+
+export const instanceText = ({ name, vrid, priority, vip }: Instance): string => `
+vrrp_instance ${name} {
+  interface front
+  virtual_router_id ${vrid}
+  priority ${priority}
+  advert_int ${ADVERT}
+  virtual_ipaddress {
+    ${vip}/32 dev front
+  }
+}
+`;
+
+export const serviceText = ({ vip, servers, scheduler = "wrr", sorry, quorumScript }: Checked): string => `
+virtual_server ${vip} 80 {
+  delay_loop ${DELAY}
+  lb_algo ${scheduler}
+  lb_kind DR
+  protocol TCP
+${quorumScript === undefined ? "" : `  quorum_up "${quorumScript} up ${vip}"\n  quorum_down "${quorumScript} down ${vip}"\n`}${
+  sorry === undefined ? "" : `  sorry_server ${sorry} 80\n`
+}${servers.map(serverText).join("")}}
+`;
+
+const serverText = ({ address, weight }: Checked["servers"][number]): string => `
+  real_server ${address} 80 {
+    weight ${weight}
+    HTTP_GET {
+      url {
+        path /fast
+        status_code 200
+      }
+      connect_timeout ${CONNECT}
+      retry ${RETRIES}
+      delay_before_retry ${PAUSE}
+    }
+  }
+`;
+
+/** Debian's keepalived on a host; it carries out the file's VRRP only, because its checkers want the kernel's ip_vs. */
+export function startDebianVrrp(lab: Lab<string>, host: Host, conf: string): Running {
+  const [file, pid, vrrpPid] = ["debian.conf", "debian.pid", "debian-vrrp.pid"].map((name) =>
+    join(lab.directory, `${host.name}-${name}`),
+  );
+  writeFileSync(file!, conf);
+  return host.spawn(["keepalived", "-n", "-l", "-D", "-P", "-f", file!, "-p", pid!, "-r", vrrpPid!]);
+}

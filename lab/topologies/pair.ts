@@ -1,0 +1,33 @@
+import { type HostSpec, topology } from "../topology.ts";
+
+/** The directors' two addresses; nobody has them until VRRP gives them to one. */
+export const VIPS = ["10.2.0.100", "10.2.0.101"] as const;
+
+const server: HostSpec = { vips: VIPS, routes: ["default via 10.2.0.1"] };
+const director: HostSpec = { forward: true, director: true, routes: ["default via 10.2.0.1"] };
+
+/** Two directors for the same services by DR: one of them has the VIP, and the other waits. */
+export const pair = topology({
+  picture: `
+  client 10.1.0.2 ───outside─── 10.1.0.1 router 10.2.0.1 ───front───┬─── d1 10.2.0.2 ┐ VRRP: VIPs 10.2.0.100
+                                                                    ├─── d2 10.2.0.3 ┘       and 10.2.0.101
+                                                                    ├─── rs1 10.2.0.11 ┐
+                                                                    ├─── rs2 10.2.0.12 ├ VIPs on lo, silent
+                                                                    ├─── rs3 10.2.0.13 │
+                                                                    └─── sorry 10.2.0.20 ┘
+`,
+  hosts: {
+    client: { routes: ["default via 10.1.0.1"] },
+    router: { forward: true },
+    d1: director,
+    d2: director,
+    rs1: server,
+    rs2: server,
+    rs3: server,
+    sorry: server,
+  },
+  segments: {
+    outside: { subnet: "10.1.0.0/24", hosts: { client: 2, router: 1 } },
+    front: { subnet: "10.2.0.0/24", hosts: { router: 1, d1: 2, d2: 3, rs1: 11, rs2: 12, rs3: 13, sorry: 20 } },
+  },
+});
