@@ -10,6 +10,7 @@ export interface VrrpConfig {
   readonly scripts: readonly TrackScript[];
   readonly files: readonly TrackFile[];
   readonly processes: readonly TrackProcess[];
+  readonly bfds: readonly TrackBfd[];
   /** A script that others may write to is not run as root. */
   readonly scriptSecurity: boolean;
   /** Set from start to stop, on the device that each names. */
@@ -155,6 +156,7 @@ export interface Tracking {
   readonly scripts: readonly TrackRef[];
   readonly files: readonly TrackRef[];
   readonly processes: readonly TrackRef[];
+  readonly bfds: readonly TrackRef[];
 }
 
 export interface Script {
@@ -194,6 +196,12 @@ export interface TrackProcess {
   readonly quorumMax: number | undefined;
   readonly forkDelay: Millis;
   readonly terminateDelay: Millis;
+  readonly weight: Weight;
+}
+
+/** A BFD session, which somebody else runs. */
+export interface TrackBfd {
+  readonly name: string;
   readonly weight: Weight;
 }
 

@@ -5,7 +5,7 @@ import type { Router } from "./machine.ts";
 
 /** What the tests of this folder start from. */
 
-export const noTracking: Tracking = { interfaces: [], scripts: [], files: [], processes: [] };
+export const noTracking: Tracking = { interfaces: [], scripts: [], files: [], processes: [], bfds: [] };
 export const noNotify: Notify = {
   ...{ master: undefined, backup: undefined, fault: undefined, stop: undefined },
   ...{ masterRxLowerPri: undefined, any: undefined, priorityChanges: false },

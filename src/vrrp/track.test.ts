@@ -18,6 +18,8 @@ const outcomes: [name: string, tracked: Tracked[], priority: number, faults: str
   ["weight 0 and down", [thing("interface", 0, false)], 100, [" (interface t down)"]],
   ["weight 0 and up", [thing("interface", 0, true)], 100, []],
   ["weight 0, reversed and up", [thing("interface", 0, true, true)], 100, [" (interface t up)"]],
+  ["a BFD session with weight 0 that is down", [thing("bfd", 0, false)], 100, [" (tracked BFD instance t down)"]],
+  ["a BFD session counts as a script does", [thing("bfd", 20, true), thing("bfd", -30, false)], 90, []],
   ["a script with weight 0 that failed", [thing("script", 0, false)], 100, [" due to script t"]],
   ["a positive weight counts while up", [thing("script", 20, true)], 120, []],
   ["a positive weight does not count while down", [thing("script", 20, false)], 100, []],

@@ -4,7 +4,7 @@ import type { TrackScript, Weight } from "./config.ts";
 
 /** A tracked thing as an instance sees it. */
 export interface Tracked {
-  readonly kind: "interface" | "script" | "file" | "process";
+  readonly kind: "interface" | "script" | "file" | "process" | "bfd";
   readonly name: string;
   readonly weight: Weight;
   /** undefined: not known yet. For files: the number in it. */
@@ -57,6 +57,8 @@ function faultOf(t: Tracked): string | undefined {
       return ` due to script ${t.name}`;
     case "process":
       return ` (tracked process ${t.name} quorum not achieved)`;
+    case "bfd":
+      return ` (tracked BFD instance ${t.name} ${t.weight.reverse ? "up" : "down"})`;
   }
 }
 

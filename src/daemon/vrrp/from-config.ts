@@ -10,6 +10,7 @@ import type {
   Notify,
   Script,
   SyncGroup,
+  TrackBfd,
   TrackFile,
   Tracking,
   TrackProcess,
@@ -36,6 +37,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
     files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
     processes: config.vrrpTrackProcess.flatMap((p) => processOf(p) ?? []),
+    bfds: bfdsOf(config),
     scriptSecurity: g?.enableScriptSecurity ?? false,
     statics: {
       addresses: values(config.staticIpaddress).map((a) => ({ ...addressOf(a), dev: a.dev ?? g?.defaultInterface ?? "eth0" })),
@@ -141,13 +143,14 @@ function addressOf(a: Address): VirtualAddress {
   };
 }
 
-type Blocks = Pick<VrrpInstance | VrrpSyncGroup, "trackInterface" | "trackScript" | "trackFile" | "trackProcess">;
+type Blocks = Pick<VrrpInstance | VrrpSyncGroup, "trackInterface" | "trackScript" | "trackFile" | "trackProcess" | "trackBfd">;
 
 const trackingOf = (block: Blocks): Tracking => ({
   interfaces: refs(block.trackInterface),
   scripts: refs(block.trackScript),
   files: refs(block.trackFile),
   processes: refs(block.trackProcess),
+  bfds: refs(block.trackBfd),
 });
 
 const refs = (list: readonly Entry<Tracked>[]): TrackRef[] => list.map(({ value: { name, weight } }) => ({ name, weight }));
@@ -156,7 +159,9 @@ const groupWith = (config: KeepalivedConfig, name: string): VrrpSyncGroup | unde
   config.vrrpSyncGroup.find((group) => values(group.group).flat().includes(name));
 
 /** In a sync group what has a weight is not tracked at all, unless the group says that it is (spec 2.12). */
-function counting(config: KeepalivedConfig, t: Tracking, group: VrrpSyncGroup | undefined): Tracking {
+function counting(config: KeepalivedConfig, all: Tracking, group: VrrpSyncGroup | undefined): Tracking {
+  const told = new Set(bfdsOf(config).map(({ name }) => name));
+  const t = { ...all, bfds: all.bfds.filter(({ name }) => told.has(name)) };
   if (group === undefined || group.syncGroupTrackingWeight) return t;
   const without = (list: readonly TrackRef[], own: (name: string) => number): TrackRef[] =>
     list.filter(({ name, weight }) => (weight?.weight ?? own(name)) === 0);
@@ -167,6 +172,7 @@ function counting(config: KeepalivedConfig, t: Tracking, group: VrrpSyncGroup | 
     scripts: without(t.scripts, weightIn(config.vrrpScript)),
     files: without(t.files, weightIn(config.trackFile)),
     processes: without(t.processes, weightIn(config.vrrpTrackProcess)),
+    bfds: without(t.bfds, weightIn(config.bfdInstance)),
   };
 }
 
@@ -225,6 +231,10 @@ const weightOf = ({ weight, reverse }: FileWeight): FileWeight => ({ weight, rev
 function fileOf(f: KeepalivedConfig["trackFile"][number]): TrackFile | undefined {
   return f.file === undefined ? undefined : { name: f.header, path: f.file, weight: weightOf(f.weight), init: f.initFile };
 }
+
+/** Sessions that VRRP is told of: those that name a hearer name this one. */
+const bfdsOf = (config: KeepalivedConfig): TrackBfd[] =>
+  config.bfdInstance.filter((b) => b.vrrp || !b.checker).map((b) => ({ name: b.header, weight: weightOf(b.weight) }));
 
 function processOf(p: KeepalivedConfig["vrrpTrackProcess"][number]): TrackProcess | undefined {
   if (p.process === undefined) return undefined;

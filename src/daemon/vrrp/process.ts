@@ -22,6 +22,8 @@ export type Report =
 export type Order =
   | { readonly type: "configure"; readonly config: VrrpConfig }
   | { readonly type: "status" }
+  /** The BFD sessions that are up, all of them. */
+  | { readonly type: "bfd"; readonly up: readonly string[] }
   | { readonly type: "stop" };
 
 const LINGER = 50; // ms, for the last lines and messages to leave
@@ -52,6 +54,7 @@ export function main(argv: readonly string[]): void {
       const config = read();
       if (vrrp !== undefined) vrrp.replace(config);
       else vrrp = startVrrp(config, { log, resume: values.resume, onEvent: (event) => report({ type: "event", event }) });
+      if (process.send === undefined) vrrp.tellBfd([]); // alone, with nobody to tell of any
       report({ type: "ready" });
     } catch (error) {
       log(explain(error), false);
@@ -77,6 +80,7 @@ export function main(argv: readonly string[]): void {
   process.on("message", (order: Order) => {
     if (order.type === "configure") configure(() => order.config);
     else if (order.type === "status") report(status());
+    else if (order.type === "bfd") vrrp?.tellBfd(order.up);
     else stop();
   });
   reload();

@@ -135,6 +135,7 @@ const config = (instances: readonly Partial<Instance>[], groups: readonly SyncGr
     scripts: [],
     files: [],
     processes: [],
+    bfds: [],
     fifos: [],
     statics,
     scriptSecurity: false,

@@ -10,7 +10,7 @@ export function trackedBy(tracking: Tracking, trackers: Trackers, links: readonl
   const interfaces = tracking.interfaces.map(({ name, weight }): Tracked => {
     return { kind: "interface", name, weight: weight ?? { weight: 0, reverse: false }, value: up.has(name) };
   });
-  const look = (kind: "script" | "file" | "process", refs: readonly TrackRef[]): Tracked[] =>
+  const look = (kind: Exclude<Tracked["kind"], "interface">, refs: readonly TrackRef[]): Tracked[] =>
     refs.map(({ name, weight }) => {
       const thing = trackers.look(kind, name);
       return { kind, name, weight: weight ?? thing.weight, value: thing.value };
@@ -20,5 +20,6 @@ export function trackedBy(tracking: Tracking, trackers: Trackers, links: readonl
     ...look("script", tracking.scripts),
     ...look("file", tracking.files),
     ...look("process", tracking.processes),
+    ...look("bfd", tracking.bfds),
   ];
 }

@@ -11,13 +11,15 @@ import { identityOf } from "./scripts.ts";
 
 export interface Trackers {
   look(
-    kind: "script" | "file" | "process",
+    kind: "script" | "file" | "process" | "bfd",
     name: string,
   ): { readonly weight: Weight; readonly value: boolean | number | undefined };
   close(): void;
 }
 
 export interface TrackerSurroundings {
+  /** Is the BFD session up? undefined: not known yet. */
+  isBfdUp?(name: string): boolean | undefined;
   onChange(): void;
   log(text: string): void;
 }
@@ -35,10 +37,12 @@ export function startTrackers(config: VrrpConfig, out: TrackerSurroundings, befo
     const counts = countProcesses(config.processes);
     for (const [name, quorum] of processes) quorum.count(counts.get(name) ?? 0);
   };
+  const bfds = new Map(config.bfds.map(({ name, weight }) => [name, weight]));
   if (processes.size > 0) look();
   const timer = processes.size > 0 ? setInterval(look, POLL) : undefined;
   return {
     look(kind, name) {
+      if (kind === "bfd") return { weight: bfds.get(name) ?? NO_WEIGHT, value: out.isBfdUp?.(name) };
       const thing = kind === "script" ? scripts.get(name) : kind === "file" ? files.get(name) : processes.get(name);
       return thing === undefined ? { weight: NO_WEIGHT, value: undefined } : { weight: thing.weight, value: thing.value };
     },

@@ -5,6 +5,7 @@ import type { Event } from "../../vrrp/notify.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import { openTuner } from "../tuner.ts";
 import { openAnnouncer, type Pace } from "./announcer.ts";
+import { Bfds } from "./bfds.ts";
 import { openFirewall } from "./firewall.ts";
 import { type Network, openNetwork } from "./network.ts";
 import { type Notifier, openNotifier } from "./notifier.ts";
@@ -20,6 +21,8 @@ import { addVmacs, removeVmacs } from "./vmac.ts";
 export interface Vrrp {
   status(): readonly InstanceStatus[];
   replace(config: VrrpConfig): void;
+  /** The BFD sessions that are up, all of them. */
+  tellBfd(up: readonly string[]): void;
   /** Priority 0 and no addresses left. */
   stop(): void;
   /** Leaves addresses where they are and tells nobody: for tests of a crash, and `--dont-release-vrrp`. */
@@ -54,7 +57,8 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   prepare(first, network, say);
   const announcer = openAnnouncer(paceOf(first), say, namespace);
   const firewall = openFirewall(say, namespace);
-  const trackerOut = { onChange: () => runner.evaluate(), log: say };
+  const bfds = new Bfds();
+  const trackerOut = { onChange: () => runner.evaluate(), log: say, isBfdUp: (name: string) => bfds.isUp(name) };
   let wakeAt = 0;
   const timer = openTimer(() => {
     tuner.late(monotonicMs() - wakeAt);
@@ -102,6 +106,12 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
       announcer.setPace(paceOf(next));
       runner.replace(next);
       config = next;
+    },
+    tellBfd(up) {
+      const lines = bfds.tell(up, config);
+      if (lines === undefined) return;
+      for (const line of lines) say(line);
+      runner.evaluate();
     },
     stop() {
       if (!isOpen) return;
