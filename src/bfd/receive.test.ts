@@ -70,7 +70,9 @@ test("an authenticated packet, and one for a session that is shut, are refused",
   expect(examine(heard(), only(node))).toEqual({ refusal: "admin-down", listener: node });
 });
 
-test(`of ${FUZZ} random and mutated packets none makes a receiver throw, and none that is refused changes a session that is up`, { timeout: 120_000 }, () => {
+test(`of ${FUZZ} random and mutated packets none makes a receiver throw, and none that is refused changes a session that is up`, {
+  timeout: 120_000,
+}, () => {
   const random = seeded(4711);
   const pair = new Pair(config({ minTx: 50, minRx: 50 }), config({ minTx: 50, minRx: 50 }), {
     arrives: (_, now) => now + 1,
