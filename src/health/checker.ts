@@ -44,7 +44,7 @@ export const BOOTSTRAP: Millis = 1000;
 
 /** @param random 0..1 */
 export function startChecker(c: Check, now: Millis, random: number, bootstrap: Millis = BOOTSTRAP): CheckerState {
-  const at = now + bootstrap + random * c.warmup;
+  const at = c.type === "BFD_CHECK" ? now : now + bootstrap + random * c.warmup; // which asks nobody
   // The retries begin used up: who fails the very first try is down at once.
   return { at, isUp: !c.alpha, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 };
 }

@@ -141,7 +141,9 @@ export type Probe =
       readonly dynamic: boolean;
       readonly weight: number;
     }
-  | { readonly type: "FILE_CHECK"; readonly path: string; readonly weight: number; readonly reverse: boolean };
+  | { readonly type: "FILE_CHECK"; readonly path: string; readonly weight: number; readonly reverse: boolean }
+  /** Told by events. */
+  | { readonly type: "BFD_CHECK"; readonly name: string };
 
 /** What an answer over UDP must be. */
 export interface ReplyRule {

@@ -43,6 +43,8 @@ function successOf({ place, subject, check }: About): string {
       return `Misc check for ${subject} succeeded.`;
     case "DNS_CHECK":
       return `DNS_CHECK (${place}) success.`;
+    case "BFD_CHECK":
+      return `BFD check of [${bfdOf(check)}] RS(${place}) is UP`;
     case "FILE_CHECK":
       return `FILE_CHECK on service ${place} success.`;
   }
@@ -51,9 +53,11 @@ function successOf({ place, subject, check }: About): string {
 function failureOf({ place, subject, check }: About, retries: number, reason: string): string {
   const after = retries === 0 ? "" : ` after ${retries} ${retries === 1 ? "retry" : "retries"}`;
   if (check.type === "MISC_CHECK") return `Misc check for ${subject} failed${after || " with retry disabled"} (${reason}).`;
+  if (check.type === "BFD_CHECK") return `BFD check of [${bfdOf(check)}] RS(${place}) is DOWN`;
   return `${nameOf(check)} on service ${place} failed${after} (${reason}).`;
 }
 
+const bfdOf = ({ probe }: Check): string => (probe.type === "BFD_CHECK" ? probe.name : "");
 const nameOf = ({ type }: Check): string => (type === "HTTP_GET" ? "HTTP_CHECK" : type === "SSL_GET" ? "SSL_CHECK" : type);
 
 function placeOf(server: Server, { probe }: Check): string {

@@ -53,8 +53,7 @@ function checkOf(p: Place, check: FileCheck): Check[] {
     case "FILE_CHECK":
       return fileOf(p, check.value);
     case "BFD_CHECK":
-      p.note(`BFD_CHECK of ${p.dest.addr} is left out: there is no BFD here`);
-      return [];
+      return bfdOf(p, check.value);
   }
 }
 
@@ -166,6 +165,17 @@ function fileOf(p: Place, c: RealServer["fileCheck"][number]): Check[] {
   const probe = { type: "FILE_CHECK", path: file.file, weight, reverse } as const;
   const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: FILE_LOOP / 1000, retry: 0, alpha: false };
   return [timed(p, { ...none, logAllFailures: undefined }, probe)];
+}
+
+/** Nothing is tried: the session tells. One that tells only VRRP tells nothing here. */
+function bfdOf(p: Place, { name, alpha }: RealServer["bfdCheck"][number]): Check[] {
+  const bfd = p.config.bfdInstance.find((b) => b.header === name);
+  if (name === undefined || bfd === undefined || (bfd.vrrp && !bfd.checker)) {
+    p.note(`BFD_CHECK of ${p.dest.addr} is left out: no bfd_instance '${name}' tells the checkers`);
+    return [];
+  }
+  const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: 0, retry: 0 };
+  return [timed(p, { ...none, alpha, logAllFailures: undefined }, { type: "BFD_CHECK", name })];
 }
 
 /** A script with who runs it. */

@@ -4,6 +4,7 @@ import { applyForgiving } from "../../health/forgiving.ts";
 import { monotonicMs } from "../../platform/timer.ts";
 import { ScriptQueue } from "../vrrp/scripts.ts";
 import { judgeFile } from "../vrrp/security.ts";
+import { BfdSessions } from "./bfd.ts";
 import { startProbe } from "./probe.ts";
 import { type Health, runHealth, type World } from "./runner.ts";
 import { withoutBadScripts } from "./secure.ts";
@@ -22,15 +23,21 @@ export interface Surroundings {
   readonly bootstrap?: number;
 }
 
-export function openHealth(config: HealthConfig, around: Surroundings): Health {
+export interface OpenHealth extends Health {
+  /** The BFD sessions that are up, all of them. */
+  tellBfd(up: readonly string[]): void;
+}
+
+export function openHealth(config: HealthConfig, around: Surroundings): OpenHealth {
   let { tls } = config;
+  const bfd = new BfdSessions();
   const wheel = new Wheel(monotonicMs);
   const queues = new Map<string, ScriptQueue>();
   const world: World = {
     now: monotonicMs,
     random: Math.random,
     wheel,
-    probe: (check, page, done) => startProbe(check.probe, page, tls, done),
+    probe: ({ probe }, page, done) => (probe.type === "BFD_CHECK" ? bfd.probe(probe, done) : startProbe(probe, page, tls, done)),
     apply(operations) {
       for (const refusal of applyForgiving(around.director, operations)) {
         if (around.refused) around.refused(refusal);
@@ -53,6 +60,7 @@ export function openHealth(config: HealthConfig, around: Surroundings): Health {
   const health = runHealth(secured(config), world, around.bootstrap);
   return {
     ...health,
+    tellBfd: (up) => bfd.tell(up),
     replace(next) {
       tls = next.tls;
       health.replace(secured(next));

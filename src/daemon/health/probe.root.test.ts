@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Result } from "../../health/checker.ts";
-import type { Connection, Page, Probe } from "../../health/config.ts";
+import type { Connection, Page } from "../../health/config.ts";
 import { defaultPayload } from "../../health/protocols/udp.ts";
 import { ip } from "../../net/ip.ts";
-import { startProbe } from "./probe.ts";
+import { type TriedProbe as Probe, startProbe } from "./probe.ts";
 
 /** Each kind of check against something real on loopback. */
 

@@ -14,8 +14,11 @@ export type Done = (result: Result) => void;
 /** Gives a try up: `done` is not called any more. May be called when it is over. */
 export type Cancel = () => void;
 
+/** All but what is told by events. */
+export type TriedProbe = Exclude<Probe, { type: "BFD_CHECK" }>;
+
 /** `done` is called once and never within this call. */
-export function startProbe(probe: Probe, page: number, tls: HealthConfig["tls"], done: Done): Cancel {
+export function startProbe(probe: TriedProbe, page: number, tls: HealthConfig["tls"], done: Done): Cancel {
   switch (probe.type) {
     case "TCP_CHECK":
       return touch(probe.to, done);

@@ -3,8 +3,8 @@ import { explain } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { parseIp } from "../../net/ip.ts";
 import { openTuner } from "../tuner.ts";
-import { openHealth } from "./health.ts";
-import type { Health, ServiceStatus } from "./runner.ts";
+import { type OpenHealth, openHealth } from "./health.ts";
+import type { ServiceStatus } from "./runner.ts";
 
 /**
  * The checkers process: a child of whoever has the director. Its configuration comes by message, and what is to be done to
@@ -16,6 +16,8 @@ export type Order =
   | { readonly type: "configure"; readonly config: HealthConfig }
   /** The addresses on this host, for `ha_suspend`. */
   | { readonly type: "addresses"; readonly addresses: readonly string[] }
+  /** The BFD sessions that are up, all of them. */
+  | { readonly type: "bfd"; readonly up: readonly string[] }
   | { readonly type: "status" }
   /** Take the services away and end. */
   | { readonly type: "stop" };
@@ -39,7 +41,7 @@ export interface Parent {
 
 /** What is done about orders. `gone`: the parent is no more. */
 export function obey(parent: Parent, bootstrap?: number): { order(order: Order): void; gone(): void } {
-  let health: Health | undefined;
+  let health: OpenHealth | undefined;
   const director = {
     apply(operations: readonly Operation[]): readonly Refusal[] {
       parent.send({ type: "apply", operations });
@@ -63,6 +65,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
     order(order) {
       if (order.type === "configure") configure(order.config);
       else if (order.type === "addresses") health?.holds(new Set(order.addresses.flatMap((text) => parseIp(text) ?? [])));
+      else if (order.type === "bfd") health?.tellBfd(order.up);
       else if (order.type === "status") parent.send({ type: "status", services: health?.status() ?? [] });
       else {
         health?.stop();
