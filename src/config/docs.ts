@@ -42,22 +42,20 @@ const OTHERS: Readonly<Record<string, string>> = { fork: "Of the FullNAT forks."
 
 function row(setting: Setting<unknown>): string {
   const aliases = (setting.aliases ?? []).map((alias) => ` (\`${alias}\`)`).join("");
-  const notes = [
-    setting.since === undefined ? "" : (OTHERS[setting.since] ?? `Since ${setting.since}.`),
-    setting.deprecated === undefined ? "" : `Deprecated, use ${setting.deprecated}.`,
-    setting.ignored === undefined ? "" : `No effect: ${setting.ignored}.`,
-  ];
   const usage = setting.usage === "" ? "" : `\`${setting.usage}\``;
-  const cells = [
-    `\`${setting.word}\`${aliases}`,
-    usage,
-    defaultOf(setting),
-    [setting.doc, ...notes].filter((n) => n !== "").join(" "),
-  ];
+  const cells = [`\`${setting.word}\`${aliases}`, usage, defaultOf(setting), [setting.doc, ...notesOf(setting)].join(" ")];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-function defaultOf(setting: Setting<unknown>): string {
+/** What a reader must know beside the meaning. */
+export const notesOf = ({ since, deprecated, ignored }: Setting<unknown>): string[] => [
+  ...(since === undefined ? [] : [OTHERS[since] ?? `Since ${since}.`]),
+  ...(deprecated === undefined ? [] : [`Deprecated, use ${deprecated}.`]),
+  ...(ignored === undefined ? [] : [`No effect: ${ignored}.`]),
+];
+
+/** The default in words, "" when there is none. */
+export function defaultOf(setting: Setting<unknown>): string {
   if (setting.standard !== undefined) return setting.standard;
   const { initial } = setting;
   if (initial === undefined || setting.reader.kind !== "value" || Array.isArray(initial)) return "";

@@ -10,7 +10,6 @@ const second = "vrrp_instance VJ {\n interface eth1\n virtual_router_id 5\n virt
 
 const rows: [what: string, text: string, expected: string][] = [
   ["the same VRID on two interfaces", `${fileOf("vi | priority 5")}${second}}`, "duplicate-vrid 9"],
-  ["a password of 8 characters or more", fileOf("viauth | auth_pass 123456789"), "auth-pass-length 6"],
   ["AH", fileOf("viauth | auth_type AH ;; auth_pass x"), "auth-is-weak 5"],
   ["nopreempt of an owner", fileOf("vi | priority 255 ;; nopreempt"), "owner-nopreempt 6"],
   ["nopreempt with state MASTER", fileOf("vi | priority 9 ;; nopreempt ;; state MASTER"), "master-nopreempt 7"],
@@ -52,9 +51,35 @@ describe("lint", () => {
     expect(lint(fileOf("rs | TCP_CHECK { }"), { addresses: { eth0: addresses.eth0 } })).toEqual(["dr-not-connected 5"]);
   });
 
-  test("sysctls that break VMACs and loopback addresses are noticed", () => {
-    const sysctls = { "net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.all.arp_ignore": "0" };
+  test("strict rp_filter of a VMAC's interface is noticed; a loose one wins over it", () => {
+    const sysctls = { "net.ipv4.conf.all.rp_filter": "0", "net.ipv4.conf.eth0.rp_filter": "1" };
     expect(lint(fileOf("vi | use_vmac"), { sysctls })).toEqual(["vmac-rp-filter 5"]);
+    expect(lint(fileOf("vi | use_vmac"), { sysctls: { ...sysctls, "net.ipv4.conf.all.rp_filter": "2" } })).toEqual([]);
+  });
+
+  test("an address on lo that this host would answer ARP for is noticed", () => {
+    const sysctls = { "net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.all.arp_announce": "2" };
     expect(lint(fileOf("vi | virtual_ipaddress { 10.0.0.8 dev lo }"), { sysctls })).toEqual(["dr-arp 5"]);
+    const quiet = { ...sysctls, "net.ipv4.conf.all.arp_ignore": "1" };
+    expect(lint(fileOf("vi | virtual_ipaddress { 10.0.0.8 dev lo }"), { sysctls: quiet })).toEqual([]);
+  });
+
+  test("a VIP of DR that is on lo here needs arp_ignore and arp_announce on every interface", () => {
+    const held = { ...addresses, lo: [{ ip: ip("1.2.3.4"), length: 32 }] };
+    const sysctls = { "net.ipv4.conf.eth0.arp_ignore": "1", "net.ipv4.conf.eth0.arp_announce": "2" };
+    const text = fileOf("rs | TCP_CHECK { }");
+    const said = lintConfig(parseText(text), { addresses: held, sysctls }).map((p) => p.message);
+    expect(said).toEqual([
+      "1.2.3.4 is on lo, and this host answers ARP for it on eth1: set net.ipv4.conf.eth1.arp_ignore=1, asks ARP from it on eth1: set net.ipv4.conf.eth1.arp_announce=2",
+    ]);
+    expect(lint(text.replace("lb_kind DR", "lb_kind NAT"), { addresses: held, sysctls })).toEqual([]);
+  });
+
+  test("strict rp_filter of a tunnel is noticed where tunnels are served", () => {
+    const tunnel = { ...addresses, tunl0: [{ ip: ip("1.2.3.4"), length: 32 }] };
+    const sysctls = { "net.ipv4.conf.tunl0.rp_filter": "1" };
+    const text = fileOf("rs | TCP_CHECK { }").replace("lb_kind DR", "lb_kind TUN");
+    expect(lint(text, { addresses: tunnel, sysctls })).toEqual(["tun-rp-filter 4"]);
+    expect(lint(text, { addresses: tunnel, sysctls: { "net.ipv4.conf.tunl0.rp_filter": "2" } })).toEqual([]);
   });
 });

@@ -35,7 +35,6 @@ export function lintConfig(result: ParseResult, facts: LintFacts = {}): readonly
 /** Name of each rule, and what it looks for. */
 export const rules: Readonly<Record<string, (input: Input, say: Say) => void>> = {
   "duplicate-vrid": duplicateVrid,
-  "auth-pass-length": authPassLength,
   "auth-is-weak": authIsWeak,
   "owner-nopreempt": ownerNopreempt,
   "master-nopreempt": masterNopreempt,
@@ -50,6 +49,7 @@ export const rules: Readonly<Record<string, (input: Input, say: Say) => void>> =
   "dr-not-connected": drNotConnected,
   "vmac-rp-filter": vmacRpFilter,
   "dr-arp": drArp,
+  "tun-rp-filter": tunRpFilter,
   "sync-daemon-instance": syncDaemonInstance,
   "timeout-above-loop": timeoutAboveLoop,
 };
@@ -66,15 +66,6 @@ function duplicateVrid({ config }: Input, say: Say): void {
       );
     }
     seen.set(key, i);
-  }
-}
-
-function authPassLength({ config }: Input, say: Say): void {
-  for (const i of config.vrrpInstance) {
-    const auth = i.authentication;
-    if (auth?.authPass !== undefined && auth.authPass.length >= 8 && auth.origins.authPass !== undefined) {
-      say(auth.origins.authPass, "only 8 characters count; write exactly what all routers compare");
-    }
   }
 }
 
@@ -217,24 +208,73 @@ function drNotConnected({ config, facts }: Input, say: Say): void {
   });
 }
 
+const STRICT = 1;
+
+/** What the kernel goes by: the greater of "all" and the interface's own; undefined when neither is known. */
+function effective(facts: LintFacts, name: string, dev: string | undefined): number | undefined {
+  const values = ["all", dev].map((of) => facts.sysctls?.[`net.ipv4.conf.${of}.${name}`]).filter((value) => value !== undefined);
+  return values.length === 0 ? undefined : Math.max(...values.map(Number));
+}
+
 function vmacRpFilter({ config, facts }: Input, say: Say): void {
-  const all = facts.sysctls?.["net.ipv4.conf.all.rp_filter"];
   for (const i of config.vrrpInstance) {
-    const own = facts.sysctls?.[`net.ipv4.conf.${i.interface}.rp_filter`];
-    if (i.useVmac !== undefined && (all === "1" || own === "1"))
-      say(i.origins.useVmac ?? i.origin, "strict rp_filter drops what arrives at the virtual MAC");
+    if (i.useVmac !== undefined && effective(facts, "rp_filter", i.interface) === STRICT)
+      say(
+        i.origins.useVmac ?? i.origin,
+        `strict rp_filter drops what arrives at the virtual MAC; set net.ipv4.conf.${i.interface}.rp_filter=2`,
+      );
   }
 }
 
-/** The director must not answer ARP for addresses that another one has; real servers likewise. */
+/** A host with an address that others answer for must not answer ARP for it, nor name it in its own requests. */
 function drArp({ config, facts }: Input, say: Say): void {
   if (facts.sysctls === undefined) return;
-  const ignore = facts.sysctls["net.ipv4.conf.all.arp_ignore"] ?? "0";
-  const onLoopback = config.vrrpInstance
-    .flatMap((i) => [...i.virtualIpaddress, ...i.virtualIpaddressExcluded])
-    .filter((e) => e.value.dev === "lo");
-  for (const { value, origin } of onLoopback) {
-    if (ignore === "0") say(origin, `${value.ip} on lo is answered for on every interface while arp_ignore is 0`);
+  const devices = Object.keys(facts.addresses ?? {}).filter((dev) => dev !== "lo" && dev !== "tunl0");
+  for (const { ip, origin } of quietAddresses({ config, facts })) {
+    for (const dev of devices.length > 0 ? devices : ["all"]) {
+      const wrong = [
+        ...((effective(facts, "arp_ignore", dev) ?? 0) < 1
+          ? [`answers ARP for it on ${dev}: set net.ipv4.conf.${dev}.arp_ignore=1`]
+          : []),
+        ...((effective(facts, "arp_announce", dev) ?? 0) < 2
+          ? [`asks ARP from it on ${dev}: set net.ipv4.conf.${dev}.arp_announce=2`]
+          : []),
+      ];
+      if (wrong.length > 0) say(origin, `${ip} is on lo, and this host ${wrong.join(", ")}`);
+    }
+  }
+}
+
+/** IPv4 addresses on lo that the file puts there, or that it serves by DR or TUN: so this host is a real server as well. */
+function quietAddresses({ config, facts }: Input): { readonly ip: Ip; readonly origin: Origin }[] {
+  const virtual = config.vrrpInstance.flatMap((i) => [...i.virtualIpaddress, ...i.virtualIpaddressExcluded]);
+  const written = [...virtual, ...config.staticIpaddress].filter(({ value }) => value.dev === "lo");
+  const held = new Set(facts.addresses?.lo?.map(({ ip }) => ip));
+  const served = config.virtualServer.flatMap((vs) =>
+    vs.header.by === "address" &&
+    held.has(vs.header.ip) &&
+    methodsOf(vs).some((method) => method === "route" || method === "tunnel")
+      ? [{ ip: vs.header.ip, origin: vs.origin }]
+      : [],
+  );
+  return [...written.map(({ value, origin }) => ({ ip: value.ip, origin })), ...served].filter(
+    ({ ip }) => familyOf(ip) === "ipv4" && !ip.startsWith("127."),
+  );
+}
+
+const methodsOf = (vs: VirtualServer): readonly (string | undefined)[] =>
+  vs.realServer.map((rs) => (rs.lvsMethod ?? vs.lbKind)?.method);
+
+/** What comes out of a tunnel has a source that is never reached through it. */
+function tunRpFilter({ config, facts }: Input, say: Say): void {
+  const tunnels = Object.keys(facts.addresses ?? {}).filter((dev) => /^(tunl|ip6tnl|gre|gue)/.test(dev));
+  const strict = tunnels.find((dev) => effective(facts, "rp_filter", dev) === STRICT);
+  for (const vs of config.virtualServer) {
+    if (strict !== undefined && methodsOf(vs).includes("tunnel"))
+      say(
+        vs.origins.lbKind ?? vs.origin,
+        `strict rp_filter drops what ${strict} unpacks; set net.ipv4.conf.${strict}.rp_filter=0`,
+      );
   }
 }
 
