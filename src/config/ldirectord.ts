@@ -96,6 +96,8 @@ const VIRTUAL = [
     "ops",
     "protocol",
     "monitorfile",
+    "servicename",
+    "comment",
   ],
 ];
 const METHODS: Readonly<Record<string, LdirectordReal["method"]>> = { gate: "route", masq: "nat", ipip: "tunnel" };
