@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { mutate, numbers } from "./corpus.ts";
 import { formatConfig } from "./format.ts";
 import { parseText } from "./parse.ts";
-import { showConfig } from "./show.ts";
 
 const CASES = new URL("../../cases/keepalived/", import.meta.url).pathname;
 const files = readdirSync(CASES).filter((name) => name.endsWith(".conf"));
@@ -46,32 +45,5 @@ describe("formatting", () => {
       expect({ text, said: said(once) }).toEqual({ text, said: said(text) });
       expect(formatConfig(once)).toBe(once);
     }
-  });
-});
-
-describe("showing", () => {
-  test("tells each value with its file and line", () => {
-    const { config } = parseText(
-      "vrrp_instance VI {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress { 10.0.0.1/24 }\n}\n",
-      {},
-      "a.conf",
-    );
-    expect(showConfig(config).replace(/ +#/g, " #")).toBe(
-      [
-        "vrrp_instance VI { # a.conf:1",
-        "    interface eth0 # a.conf:2",
-        "    virtual_router_id 5 # a.conf:3",
-        "    virtual_ipaddress { # a.conf:4",
-        "        ip=10.0.0.1 length=24 # a.conf:4",
-        "    }",
-        "}",
-        "",
-      ].join("\n"),
-    );
-  });
-
-  test("with defaults it also tells what nobody wrote", () => {
-    const { config } = parseText("bfd_instance B {\n neighbor_ip 10.0.0.1\n}\n");
-    expect(showConfig(config, { defaults: true })).toMatch(/multiplier 5 +# default/);
   });
 });

@@ -11,7 +11,7 @@ import { garpGroup, trackFile, trackGroup, vrrpInstance, vrrpScript, vrrpSyncGro
 import { linkbeat, linkDelay } from "./keywords/vrrp-args.ts";
 import { type Block, type BlockValue, block, blocks, def, entries, groups, opt } from "./table.ts";
 
-/** The keyword table of keepalived.conf, from the root (spec 2.7). */
+/** The keyword table of keepalived.conf, from the root (spec 2.7). What others name stands before them: keepalived wants it so. */
 const settings = {
   netNamespace: opt("net_namespace", text, "Network namespace to run in."),
   netNamespaceIpvs: opt("net_namespace_ipvs", optionalText("NAME"), "Namespace of the services.", { standard: "the same" }),
@@ -24,16 +24,16 @@ const settings = {
   interfaceUpDownDelays: entries("interface_up_down_delays", linkDelay, "Seconds a change of a link must last to count."),
   globalDefs: block("global_defs", globalDefs, "What is for all."),
   garpGroup: blocks("garp_group", garpGroup, "Interfaces that share a rate of gratuitous ARPs."),
+  trackGroup: blocks("track_group", trackGroup, "Instances that watch static entries."),
   staticIpaddress: entries("static_ipaddress", addressEntry("static"), "Addresses set from start to stop."),
   staticRoutes: entries("static_routes", routeEntry("static"), "Routes set from start to stop."),
   staticRules: entries("static_rules", ruleEntry("static"), "Rules set from start to stop."),
-  trackGroup: blocks("track_group", trackGroup, "Instances that watch static entries."),
   vrrpScript: blocks("vrrp_script", vrrpScript, "A script to track."),
   vrrpTrackProcess: blocks("vrrp_track_process", vrrpTrackProcess, "A process to track."),
   trackFile: blocks("track_file", trackFile, "A file to track.", { aliases: ["vrrp_track_file"] }),
+  bfdInstance: blocks("bfd_instance", bfdInstance, "A BFD session."),
   vrrpSyncGroup: blocks("vrrp_sync_group", vrrpSyncGroup, "Instances that change state together."),
   vrrpInstance: blocks("vrrp_instance", vrrpInstance, "A virtual router."),
-  bfdInstance: blocks("bfd_instance", bfdInstance, "A BFD session."),
   ssl: block("SSL", ssl, "Client certificate of SSL_GET.", { once: true }),
   virtualServerGroup: groups("virtual_server_group", name, groupEntry, "Addresses and marks that share real servers."),
   virtualServer: blocks("virtual_server", virtualServer, "A virtual service."),

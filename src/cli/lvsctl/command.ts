@@ -21,6 +21,9 @@ export interface Context {
   readonly colors: ReturnType<typeof pc.createColors>;
 }
 
+/** All has been said; what is left is the exit code of a refusal. */
+export class Findings extends Error {}
+
 /** Adds one command, or a group of them, to lvsctl. */
 export type AddCommand = (program: Command, context: Context) => void;
 

@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { explain } from "../../fault.ts";
 import { VERSION } from "../../version.ts";
 import { NoDaemon } from "../client.ts";
-import type { AddCommand, Io } from "./command.ts";
+import { type AddCommand, Findings, type Io } from "./command.ts";
 import { addConfigured } from "./configured.ts";
 import type { Control } from "./control.ts";
 import { addExplain } from "./explain.ts";
@@ -46,6 +46,7 @@ export async function lvsctl(
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof Findings) return REFUSED;
     io.err(`lvsctl: ${problemText(error)}\n`);
     return REFUSED;
   }

@@ -260,7 +260,7 @@ export const statusCodes: Arg<readonly (readonly [number, number])[]> = {
       const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(word.text) ?? [];
       const low = Number(from);
       const high = Number(to ?? from);
-      if (low >= 100 && high <= 599 && low <= high) return [[low, high] as const];
+      if (low >= 100 && high <= 599 && low <= high) return [Object.freeze([low, high] as const)];
       r.error(word, `'${word.text}' is not a status code or a range of 100..599`);
       return [];
     });
