@@ -32,6 +32,8 @@ export function missing(): string | undefined {
   return version.includes("v2.2.7") ? undefined : "keepalived is not 2.2.7";
 }
 
+const JUDGE = `timeout -s KILL 5 ${KEEPALIVED} -t -i ${CONFIG_ID} -f "$f"`;
+
 export interface Answer {
   /** Exit code; above 128: killed by a signal, 124: not done after 5 seconds. */
   readonly code: number;
@@ -72,9 +74,23 @@ export class Reference {
     return paths.map((_, i) => answers[i % workers]![Math.floor(i / workers)]!);
   }
 
-  private run(paths: readonly string[], worker: number): Promise<readonly Answer[]> {
+  /** Starts it with each text for a second and a half; code 124: it ran until it was told to stop. */
+  async start(texts: readonly string[], options: readonly string[]): Promise<readonly Answer[]> {
+    const folder = join(this.folder, `round${this.round++}`);
+    mkdirSync(folder);
+    const answers = texts.map((text, i) => {
+      const path = join(folder, `${i}.conf`);
+      writeFileSync(path, text);
+      const pids = ["p", "r", "c", "b"].flatMap((flag) => [`-${flag}`, join(folder, `${i}.${flag}`)]);
+      const command = ["-n", "-l", "-G", ...options, ...pids, "-i", CONFIG_ID, "-f", path].join(" ");
+      return this.run([path], i, `timeout -k 5 1.5 ${KEEPALIVED} ${command}`);
+    });
+    return (await Promise.all(answers)).flat();
+  }
+
+  private run(paths: readonly string[], worker: number, command = JUDGE): Promise<readonly Answer[]> {
     const out = join(this.folder, `out${this.round++}.${worker}`);
-    const loop = `while read -r f; do timeout -s KILL 5 ${KEEPALIVED} -t -i ${CONFIG_ID} -f "$f" >"$0" 2>&1 </dev/null; echo "exit $?" >>"$0"; tr -d '\\000' <"$0" >>"$0.all"; echo "=====" >>"$0.all"; done`;
+    const loop = `while read -r f; do ${command} >"$0" 2>&1 </dev/null; echo "exit $?" >>"$0"; tr -d '\\000' <"$0" >>"$0.all"; echo "=====" >>"$0.all"; done`;
     return new Promise((resolve, reject) => {
       const child = spawn("ip", ["netns", "exec", this.namespace, "sh", "-c", loop, out], {
         stdio: ["pipe", "ignore", "ignore"],

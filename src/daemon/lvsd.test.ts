@@ -44,6 +44,7 @@ const options: LvsdOptions = {
     xdpMode: "auto",
     connTableSize: 1024,
     leave: false,
+    strict: false,
     log: "text",
   },
 };

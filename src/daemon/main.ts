@@ -8,7 +8,7 @@ import { monotonicMs } from "../platform/timer.ts";
 import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
 import { type Configured, startConfigured } from "./keepalived/configured.ts";
-import { readConfig, testConfig, type Wanted } from "./keepalived/read.ts";
+import { type ReadHow, readConfig, tellFindings, testConfig, type Wanted } from "./keepalived/read.ts";
 import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { type LvsdOptions, parseCommandLine } from "./options.ts";
@@ -23,7 +23,7 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
     return;
   }
   if ("test" in line) {
-    const { print, exit } = testConfig(line.test);
+    const { print, exit } = testConfig(line.test, line);
     process.stderr.write(print);
     process.exitCode = exit;
     return;
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
 async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<void> {
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asked = signals(() => reload());
-  const wanted = options.file === undefined ? undefined : wantedOf(options.file, log);
+  const wanted = options.file === undefined ? undefined : wantedOf(options.file, options, log);
   let configured: Configured | undefined;
   const file = { vrrp: async () => (await configured?.vrrp()) ?? [], checks: async () => (await configured?.checks()) ?? [] };
   let lvsd: Lvsd;
@@ -55,7 +55,7 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
     process.exit(failure.exit);
   }
   const { file: path = "", leave } = options;
-  configured = wanted && startConfigured(wanted, { path, director: lvsd.director, log, program: programBeside });
+  configured = wanted && startConfigured(wanted, { path, how: options, director: lvsd.director, log, program: programBeside });
   if (configured !== undefined) reload = configured.reload;
   log.info("stopping", { signal: await asked });
   await configured?.stop({ leave });
@@ -63,14 +63,14 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   process.exit(0);
 }
 
-/** A file with errors ends it before anything is started. */
-function wantedOf(path: string, log: Log): Wanted {
-  const read = readConfig(path);
+/** A file that keepalived would not start with ends it before anything is started. */
+function wantedOf(path: string, how: ReadHow, log: Log): Wanted {
+  const read = readConfig(path, how);
   if ("problems" in read) {
     process.stderr.write(`${read.problems.join("\n")}\nlvsd: ${path} has errors; nothing was started\n`);
     process.exit(EXIT_CONFIG);
   }
-  for (const note of read.notes) log.warn("configuration", { note });
+  tellFindings(read, path, log);
   return read.wanted;
 }
 

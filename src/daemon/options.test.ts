@@ -8,6 +8,7 @@ const defaults = {
   xdpMode: "auto",
   connTableSize: 1_048_576,
   leave: false,
+  strict: false,
   log: "text",
 };
 
@@ -18,6 +19,7 @@ const accepted: [argv: string[], expected: object][] = [
   [["--xdp-mode=generic", "--conns", "1000"], { xdpMode: "generic", connTableSize: 1000 }],
   [["--log", "json"], { log: "json" }],
   [["-f", "keepalived.conf"], { file: "keepalived.conf" }],
+  [["-f", "a.conf", "--strict", "-i", "left"], { file: "a.conf", strict: true, configId: "left" }],
   [["--engine", "kernel", "--leave"], { engine: "kernel", leave: true }],
 ];
 

@@ -11,12 +11,16 @@ export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   readonly log: "text" | "json";
   /** A keepalived.conf to carry out. */
   readonly file?: string;
+  /** Any error in it refuses it. */
+  readonly strict: boolean;
+  /** What its lines with `@ID` are compared with. */
+  readonly configId?: string;
 }
 
 /** What to do with a command line: run, judge a file and end, or print something and end. */
 export type CommandLine =
   | { readonly run: LvsdOptions }
-  | { readonly test: string }
+  | { readonly test: string; readonly configId?: string }
   | { readonly print: string; readonly to: "stdout" | "stderr"; readonly exit: number };
 
 const CONNS = 1_048_576;
@@ -50,7 +54,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const idle =
     rest.engine === "kernel" ? dataPathOptions.find((name) => program.getOptionValueSource(name) === "cli") : undefined;
   if (idle !== undefined) return usage(`lvsd: --engine kernel: ${flagOf(idle)} is for lvsd's own data path, --engine xdp\n`);
-  if (configTest) return { test: rest.file ?? DEFAULT_FILE };
+  const { configId } = rest;
+  if (configTest) return { test: rest.file ?? DEFAULT_FILE, ...(configId === undefined ? {} : { configId }) };
   return { run: { ...rest, interfaces: [...new Set(interfaces)], connTableSize: conns } };
 }
 
@@ -72,6 +77,8 @@ function command(): Command {
     .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
     .option("-f, --file <file>", "a keepalived.conf to carry out; SIGHUP reads it again")
     .option("--signum <name>", `print the number of a signal and end: ${Object.keys(SIGNALS).join(", ")}`)
+    .option("--strict", "refuse a file with any error; else what keepalived starts with is started, errors left out", false)
+    .option("-i, --config-id <id>", "what the file's lines with @ID are compared with (the host's name up to its first dot)")
     .option("-t, --config-test", `only judge the file (${DEFAULT_FILE}) and end`, false)
     .addOption(choice("--engine <engine>", "lvsd's own data path, or the kernel's ip_vs", ["xdp", "kernel"]))
     .option(
@@ -105,5 +112,5 @@ const AFTER = `
 Its control socket is $LVSD_SOCKET, or /run/lvsd/<inode of the network namespace>.sock.
 SIGTERM and SIGINT stop it and its forwarding, with --leave only it; the kernel's IPVS keeps its table and goes on.
 Exit codes: 0 stopped, 1 refused, 2 usage, 69 the kernel lacks something, 70 a defect (forwarding stays),
-77 not permitted, 78 errors in the file, or pinned maps of another layout.
-With -t as keepalived: 0 in order, 5 findings, 6 scripts without script security, or no file.`;
+77 not permitted, 78 errors in the file that keepalived would not start with either, or pinned maps of another layout.
+With -t as keepalived: 0 in order, 2 a value is missing, 5 findings, 6 scripts without script security, or no file.`;

@@ -179,7 +179,10 @@ function checkStrict(config: KeepalivedConfig, i: VrrpInstance, f: Facts, report
 /** Two routers of one number, family and interface would hear each other (spec 2.13). */
 function checkDuplicates(config: KeepalivedConfig, report: Report): void {
   const seen = new Map<string, VrrpInstance>();
+  const names = new Set<string>();
   for (const i of config.vrrpInstance) {
+    if (names.has(i.header)) continue; // the second of a name is left out
+    names.add(i.header);
     if (i.virtualRouterId === undefined || i.interface === undefined) continue;
     const family = familyOfInstance(i);
     const keys = i.unicastPeer.length > 0 ? i.unicastPeer.map((p) => p.value.ip) : [i.mcastDstIp ?? "multicast"];

@@ -12,7 +12,7 @@ import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
 import { Child } from "./child.ts";
-import { readConfig, type Wanted } from "./read.ts";
+import { type ReadHow, readConfig, tellFindings, type Wanted } from "./read.ts";
 
 /** A keepalived.conf at work: the VRRP process, the checkers process, and what the latter wants of the director. */
 
@@ -21,6 +21,7 @@ const LOOK = 1000;
 
 export interface Around {
   readonly path: string;
+  readonly how?: ReadHow;
   readonly director: Pick<Director, "apply">;
   readonly log: Log;
   /** The JavaScript file of a child. */
@@ -28,7 +29,7 @@ export interface Around {
 }
 
 export interface Configured {
-  /** Reads the file again. With errors everything stays as it is. */
+  /** Reads the file again. One that could not be started with leaves everything as it is. */
   reload(): void;
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
@@ -37,7 +38,7 @@ export interface Configured {
 }
 
 export function startConfigured(first: Wanted, around: Around): Configured {
-  const { log, path } = around;
+  const { log, path, how } = around;
   let wanted = first;
   if (wanted.flush) around.director.apply([{ op: "flush" }]);
   let fifos = openFifos(wanted, log);
@@ -91,13 +92,13 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   return {
     reload() {
       if (isStopped) return;
-      const read = readConfig(path);
+      const read = readConfig(path, how);
       if ("problems" in read) {
         for (const problem of read.problems) log.error("configuration", { problem });
         log.error("not reloaded", { file: path, reason: "the file has errors; everything stays as it is" });
         return;
       }
-      for (const note of read.notes) log.warn("configuration", { note });
+      tellFindings(read, path, log);
       for (const fifo of fifos) fifo.close();
       wanted = read.wanted;
       fifos = openFifos(wanted, log);

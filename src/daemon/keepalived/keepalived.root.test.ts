@@ -141,11 +141,15 @@ test("a file becomes a VIP and a service that follows its real servers; SIGHUP c
   await until(() => expect(table(), log()).toEqual({ 8081: 5, 8082: 5 }));
   expect(hasVip()).toBe(true);
 
-  write(7, "virtual_sever 10.9.0.101 80 {\n}\n");
+  write(6, "virtual_sever 10.9.0.101 80 {\n}\n"); // told, and the rest is carried out
+  child.kill("SIGHUP");
+  await until(() => expect(table(), log()).toEqual({ 8081: 6, 8082: 6 }));
+  await until(() => expect(log()).toContain("did you mean 'virtual_server'?"));
+  write(7, "vrrp_instance VI_2 {\n  interface\n}\n"); // keepalived would end here
   child.kill("SIGHUP");
   await until(() => expect(log()).toContain("not reloaded"));
-  expect(log()).toContain("did you mean 'virtual_server'?");
-  expect([table(), hasVip()]).toEqual([{ 8081: 5, 8082: 5 }, true]);
+  expect(log()).toContain("'interface' needs a value");
+  expect([table(), hasVip()]).toEqual([{ 8081: 6, 8082: 6 }, true]);
 
   child.kill("SIGTERM");
   expect(await ended).toBe(0);
@@ -186,9 +190,9 @@ test("with --leave the services outlive it, and the next one goes on with them a
   expect(log()).not.toMatch(/ error /);
 });
 
-test("a file with errors starts nothing", async () => {
+test("with --strict a file with errors starts nothing", async () => {
   write(3, "virtual_sever 10.9.0.101 80 {\n}\n");
-  const { ended, log } = lvsd();
+  const { ended, log } = lvsd("--strict");
   expect(await ended).toBe(78);
   expect(log()).toContain("did you mean 'virtual_server'?");
   expect(log()).toMatch(/has errors; nothing was started\n$/);

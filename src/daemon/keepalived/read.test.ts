@@ -46,15 +46,88 @@ test("-t ends with 6 when scripts are run without script security, and when ther
   expect(testConfig(join(folder, "none")).exit).toBe(6);
 });
 
-test("a file with an error is refused as a whole, one without asks for what is in it", () => {
+test("a finding that keepalived runs with is told and left out; strict refuses the file for it", () => {
   write(`${service("lb_algo rr")}virtual_sever 1.2.3.4 80 {\n}\n`);
-  const refused = readConfig(path);
-  expect("problems" in refused && refused.problems.join()).toContain("did you mean 'virtual_server'?");
-  write(service("lb_algo rr"));
   const read = readConfig(path);
+  expect("errors" in read && read.errors.join()).toContain("did you mean 'virtual_server'?");
   expect(read).toMatchObject({
     wanted: { hasVrrp: false, flush: false, health: { services: [{ name: "[192.0.2.1]:tcp:80" }] } },
   });
+  const refused = readConfig(path, { strict: true });
+  expect("problems" in refused && refused.problems.join()).toContain("did you mean 'virtual_server'?");
+});
+
+const DYNAMIC = "global_defs {\n  dynamic_interfaces\n}\n";
+const instance = (name: string): string => `vrrp_instance ${name} {\n  interface nosuch0\n  virtual_router_id 1\n}\n`;
+const fatal: [what: string, text: string][] = [
+  ["a missing value", service("lb_algo")],
+  ["an interface that is not there", instance("A")],
+  ["an instance without number", `${DYNAMIC}vrrp_instance A {\n  interface nosuch0\n}\n`],
+  ["two instances with one number", DYNAMIC + instance("A") + instance("B")],
+];
+for (const [what, text] of fatal)
+  test(`${what} refuses the file, as with keepalived`, () => {
+    write(text);
+    expect("problems" in readConfig(path)).toBe(true);
+  });
+
+test("what keepalived says about the mistakes of public files comes true: they are left out, or their defaults count", () => {
+  write(`lvs_id X
+${DYNAMIC}vrrp_instance A {
+  interface nosuch0
+  virtual_router_id 7
+  authentication {
+    auth_type PASS
+    auth_pass 1234567890
+  }
+  garp_interval 1
+  virtual_ipaddress {
+    192.0.2.9
+    nonsense
+  }
+}
+vrrp_instance A {
+  interface nosuch0
+  virtual_router_id 8
+}
+vrrp_sync_group G {
+  group {
+    A
+    NOBODY
+  }
+}
+virtual_server 192.0.2.1 80 {
+  lb_algo loadbalance
+  lb_kind dr
+  persistence_timeout 0
+  quorum 0
+  real_server www.example.com 80 {
+  }
+  real_server 127.0.0.1 8080 {
+    HTTP_GET {
+      url {
+        path /
+      }
+      nb_get_retry 4
+    }
+  }
+}
+`);
+  const read = readConfig(path);
+  if (!("wanted" in read)) throw new Error(read.problems.join("\n"));
+  const { vrrp, health } = read.wanted;
+  expect(vrrp.instances.map((i) => [i.name, i.vrid, i.auth.password, i.addresses.length])).toEqual([["A", 7, "12345678", 1]]);
+  expect(vrrp.groups.map((g) => g.members)).toEqual([["A"]]);
+  expect(health.services).toMatchObject([
+    {
+      quorum: 1,
+      specs: [{ scheduler: "wlc" }],
+      servers: [{ dest: { addr: "127.0.0.1", method: "nat" } }],
+    },
+  ]);
+  expect(health.services[0]!.specs[0]!.persistSeconds).toBe(0);
+  expect(health.services[0]!.servers).toHaveLength(1);
+  expect(health.services[0]!.servers[0]!.checks[0]).toMatchObject({ retry: 4 });
 });
 
 test("words that are read and not carried out are told, once each", () => {

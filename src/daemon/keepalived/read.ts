@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
-import { NO_SCRIPT_SECURITY } from "../../config/checks/scripts.ts";
+import { isFatal, testExitCode } from "../../config/consequence.ts";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
 import { lintConfig } from "../../config/lint.ts";
 import { type ParseOptions, type ParseResult, parseConfig } from "../../config/parse.ts";
+import { settled } from "../../config/settled.ts";
 import { explainProblem } from "../../config/source.ts";
+import type { Log } from "../../director/engine.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import type { Script, VrrpConfig } from "../../vrrp/config.ts";
 import { scriptOf } from "../health/checks.ts";
@@ -28,30 +30,49 @@ export interface Wanted {
 }
 
 export type Reading =
-  | { readonly wanted: Wanted; readonly notes: readonly string[] }
-  /** One text per problem. */
-  | { readonly problems: readonly string[] };
+  /** `errors`: what is wrong and left out, one text each; `notes`: what else there is to say. */
+  | { readonly wanted: Wanted; readonly errors: readonly string[]; readonly notes: readonly string[] }
+  /** One text per problem. `isMissing`: there is no such file. */
+  | { readonly problems: readonly string[]; readonly isMissing: boolean };
+
+/** How a file is read. */
+export interface ReadHow {
+  /** Any error refuses the file, and not only those that keepalived does not run with. */
+  readonly strict?: boolean;
+  /** What lines with `@ID` are compared with; absent: the name of this host up to its first dot. */
+  readonly configId?: string;
+}
 
 const NO_FILE = 6;
-const FINDINGS = 5;
-const INSECURE = 6;
 
-/** Any error refuses the file as a whole; warnings are notes. */
-export function readConfig(path: string): Reading {
-  if (diskFiles.read(path) === undefined) return { problems: [missing(path)] };
-  const result = parse(path, { facts: machineFacts() });
-  if (result.verdict === "refuse") return { problems: result.problems.map(explainProblem) };
-  const { health, notes } = healthFrom(result.config);
-  const vrrp = vrrpFrom(result.config);
+/** What keepalived starts with, this starts with: a finding is told and left out (spec 2.6). */
+export function readConfig(path: string, { strict = false, configId }: ReadHow = {}): Reading {
+  if (diskFiles.read(path) === undefined) return { problems: [missing(path)], isMissing: true };
+  const result = parse(path, { facts: machineFacts(), ...(configId === undefined ? {} : { configId }) });
+  const isRefused = isFatal(result.problems) || (strict && result.verdict === "refuse");
+  if (isRefused) return { problems: result.problems.map(explainProblem), isMissing: false };
+  const config = settled(result.config);
+  const { health, notes } = healthFrom(config);
+  const vrrp = vrrpFrom(config);
   const hasVrrp = vrrp.instances.length + Object.values(vrrp.statics).flat().length > 0;
+  const told = (severity: "error" | "warning"): string[] =>
+    result.problems.filter((problem) => problem.severity === severity).map(explainProblem);
   return {
     wanted: {
       ...{ vrrp, hasVrrp, health },
-      fifos: fifosOf(result.config, hasVrrp),
-      flush: result.config.globalDefs?.lvsFlush ?? false,
+      fifos: fifosOf(config, hasVrrp),
+      flush: config.globalDefs?.lvsFlush ?? false,
     },
-    notes: [...result.problems.map(explainProblem), ...notes, ...undoneWords(result)],
+    errors: told("error"),
+    notes: [...told("warning"), ...notes, ...undoneWords(result)],
   };
+}
+
+/** Loudly what is left out, and the rest as warnings. */
+export function tellFindings({ errors, notes }: Extract<Reading, { wanted: Wanted }>, path: string, log: Log): void {
+  for (const problem of errors) log.error("configuration", { problem });
+  if (errors.length > 0) log.warn("left out", { file: path, errors: errors.length, reason: "what is wrong has no effect" });
+  for (const note of notes) log.warn("configuration", { note });
 }
 
 /** The checkers' own FIFO, and the one for everything; the latter belongs to the VRRP process where there is one. */
@@ -69,27 +90,22 @@ function fifosOf({ globalDefs: g }: KeepalivedConfig, hasVrrp: boolean): Wanted[
   ];
 }
 
-/** What `-t` prints, and its exit code as keepalived's (spec 1.6): 0 in order, 5 findings, 6 unsafe scripts or no file. */
-export function testConfig(path: string): { readonly print: string; readonly exit: number } {
+/** What `-t` prints, and its exit code as keepalived's (spec 1.6): 0 in order, 2 a value is missing, 5 findings, 6 unsafe scripts or no file. */
+export function testConfig(path: string, { configId }: ReadHow = {}): { readonly print: string; readonly exit: number } {
   if (diskFiles.read(path) === undefined) return { print: `${missing(path)}\n`, exit: NO_FILE };
-  const result = parse(path, { facts: factsWithScripts() });
+  const result = parse(path, { facts: factsWithScripts(), ...(configId === undefined ? {} : { configId }) });
   const { notes } = healthFrom(result.config);
   const told = [...result.problems, ...lintConfig(result)].map(explainProblem);
   const lines = [...told, ...notes.map((note) => `${path}: warning: ${note}`)];
   lines.push(...undoneWords(result).map((note) => note.replace(": ", ": warning: ")));
-  return { print: lines.map((line) => `${line}\n`).join(""), exit: exitOf(result) };
-}
-
-function exitOf({ verdict, problems }: ParseResult): number {
-  if (verdict === "accept") return 0;
-  return problems.some((problem) => problem.message === NO_SCRIPT_SECURITY) ? INSECURE : FINDINGS;
+  return { print: lines.map((line) => `${line}\n`).join(""), exit: testExitCode(result.problems) };
 }
 
 const missing = (path: string): string => `${path}: error: the file is not there or cannot be read`;
 
 const parse = (path: string, options: ParseOptions): ParseResult =>
   parseConfig(path, diskFiles, {
-    ...options,
     configId: hostname().split(".")[0]!,
+    ...options,
     random: (min, max) => min + Math.floor(Math.random() * (max - min + 1)),
   });
