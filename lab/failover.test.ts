@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Host } from "./host.ts";
-import { ADVERT, GLOBALS, instanceText, masterDown, serviceText } from "./keepalived.ts";
+import { GLOBALS, instanceText, masterDown, serviceText, skew } from "./keepalived.ts";
 import { withLab } from "./lab.ts";
 import { startLasting } from "./lasting.ts";
 import { type Lvsd, runScript } from "./lvsd.ts";
@@ -41,11 +41,22 @@ function conf(lab: Pair, priorities: readonly [number, number], schedulers: read
 const startServers = (lab: Pair) =>
   Promise.all([lab.hosts.rs1, lab.hosts.rs2, lab.hosts.rs3].map((host) => startNginx(lab, host, ["0.0.0.0:80"])));
 
-/** Keep-alive requests on a few connections, some hundreds a second: two processors do all of this. */
+/** Keep-alive requests on a few connections, some hundreds a second, and behind everybody else: two processors do all of this. */
 function startWrk(lab: Pair, vip: string): () => Promise<Load> {
   const script = join(lab.directory, "gently.lua");
   writeFileSync(script, "function delay() return 10 end\n"); // ms
-  const wrk = lab.hosts.client.spawn(["wrk", "-t1", "-c4", "-d90s", "--timeout", "1s", "-s", script, `http://${vip}/fast`]);
+  const wrk = lab.hosts.client.spawn([
+    "nice",
+    "wrk",
+    "-t1",
+    "-c4",
+    "-d90s",
+    "--timeout",
+    "1s",
+    "-s",
+    script,
+    `http://${vip}/fast`,
+  ]);
   return async () => {
     wrk.kill("SIGINT");
     await wrk.ended;
@@ -147,6 +158,3 @@ test.skipIf(reason !== undefined)(
     });
   },
 );
-
-/** How long a backup still waits for a master that has said farewell, ms. */
-const skew = (priority: number): number => ((256 - priority) / 256) * ADVERT * 1000;

@@ -11,6 +11,8 @@ export interface Instance {
   readonly vrid: number;
   readonly priority: number;
   readonly vip: string;
+  /** Seconds between two advertisements. */
+  readonly advert?: number;
 }
 
 /** Times in seconds, as the file has them. */
@@ -23,7 +25,7 @@ export interface Checked {
   readonly quorumScript?: string;
 }
 
-/** The advertisements' interval, s. */
+/** Between two advertisements unless a test says otherwise, s. */
 export const ADVERT = 0.2;
 /** What a check's verdict may take: DELAY between two, RETRIES more after PAUSE, CONNECT for each; s. */
 export const DELAY = 0.5;
@@ -32,7 +34,10 @@ export const PAUSE = 0.2;
 export const CONNECT = 1;
 
 /** Silence after which a backup takes over (RFC 9568, 6.1), ms. */
-export const masterDown = (priority: number): number => (3 + (256 - priority) / 256) * ADVERT * 1000;
+export const masterDown = (priority: number, advert = ADVERT): number => 3000 * advert + skew(priority, advert);
+
+/** How long it still waits for a master that has said farewell, ms. */
+export const skew = (priority: number, advert = ADVERT): number => ((256 - priority) / 256) * advert * 1000;
 
 export const GLOBALS = `global_defs {
   vrrp_version 3
@@ -41,12 +46,12 @@ export const GLOBALS = `global_defs {
 }
 `;
 
-export const instanceText = ({ name, vrid, priority, vip }: Instance): string => `
+export const instanceText = ({ name, vrid, priority, vip, advert = ADVERT }: Instance): string => `
 vrrp_instance ${name} {
   interface front
   virtual_router_id ${vrid}
   priority ${priority}
-  advert_int ${ADVERT}
+  advert_int ${advert}
   virtual_ipaddress {
     ${vip}/32 dev front
   }

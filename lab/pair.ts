@@ -20,10 +20,9 @@ export function startDirector(lab: Pair, host: Host, conf: string, options: Lvsd
 
 const ANSWERS = "0.3"; // s
 
-/** The hosts that answer for an address by ARP when a third one asks. */
+/** The hosts that answer for an address by ARP when a third one asks. Not with -c 1: arping then ends at the first answer. */
 export async function ownersOf({ hosts }: Pair, vip: string): Promise<readonly string[]> {
-  const ask = ["arping", "-b", "-c", "1", "-w", "1", "-I", "front", vip];
-  const { stdout } = await hosts.router.exec(["timeout", "-s", "INT", ANSWERS, ...ask]);
+  const { stdout } = await hosts.router.exec(["timeout", "-s", "INT", ANSWERS, "arping", "-b", "-I", "front", vip]);
   const macs = new Set([...stdout.matchAll(/\[([0-9A-F:]+)\]/g)].map(([, mac]) => mac!.toLowerCase()));
   return Object.values(hosts)
     .filter((host) => host.interfaces.includes("front") && macs.has(host.mac("front")))
