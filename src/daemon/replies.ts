@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Conn, Dest, DirectorInfo, LocalAddress, Refusal, Service, SyncDaemon, Timeouts } from "../director/director.ts";
 import type { Explanation, ServiceRates, Status } from "../director/status.ts";
 import type { Mac } from "../net/mac.ts";
+import type { ServiceStatus } from "./health/status.ts";
 import { destSpec, endpoint, serviceKey, syncDaemon } from "./schema.ts";
 
 /** What the control socket answers. These describe (openapi.json); nothing is checked against them on its way out. */
@@ -96,11 +97,20 @@ export const vrrpInstance = z.looseObject({
   ...{ addresses: list(ip), isHolding: z.boolean(), faults: list(text) },
 });
 
-const checkOfServer = z.object({ type: text, isUp: z.boolean(), hasRun: z.boolean(), last: text.exactOptional() });
+/** Of checks, as src/daemon/health/status.ts has it; ages and waits in ms. */
+const checkOfServer = z.object({
+  ...{ type: text, isUp: z.boolean(), hasRun: z.boolean(), age: z.number(), retriesLeft: count, isHeld: z.boolean() },
+  ...{ last: text.exactOptional(), failure: z.object({ reason: text, age: z.number() }).exactOptional() },
+  ...{ took: z.number().exactOptional(), nextIn: z.number().exactOptional() },
+});
+
+const checkedServer = z.object({
+  ...{ name: text, isAlive: z.boolean(), age: z.number(), weight: count, weightNow: count, checks: list(checkOfServer) },
+});
 
 export const checkedService = z.object({
   ...{ name: text, hasQuorum: z.boolean(), quorum: count, weight: count, isSuspended: z.boolean() },
-  servers: list(z.object({ name: text, isAlive: z.boolean(), weight: z.int(), checks: list(checkOfServer) })),
+  servers: list(checkedServer),
 });
 
 export const explanation = z.object({
@@ -151,6 +161,7 @@ export const agreed: {
   readonly status: Fits<Status, z.output<typeof status>>;
   readonly serviceRates: Fits<ServiceRates, z.output<typeof serviceRates>>;
   readonly explanation: Fits<Explanation, z.output<typeof explanation>>;
+  readonly checkedService: Fits<ServiceStatus, z.output<typeof checkedService>>;
 } = {
   service: true,
   dest: true,
@@ -163,4 +174,5 @@ export const agreed: {
   status: true,
   serviceRates: true,
   explanation: true,
+  checkedService: true,
 };

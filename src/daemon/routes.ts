@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Dest, Director, Service } from "../director/director.ts";
 import type { Marks } from "../director/engine.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
-import type { ServiceStatus } from "./health/runner.ts";
+import type { ServiceStatus } from "./health/status.ts";
 import * as replies from "./replies.ts";
 import { explainQuery, markRule, markRules, operations, serviceKey } from "./schema.ts";
 import type { InstanceStatus } from "./vrrp/status.ts";

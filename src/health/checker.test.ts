@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type CheckerEffect, type CheckerState, type Result, startChecker, stepChecker } from "./checker.ts";
+import { type CheckerEffect, type CheckerState, hurry, type Result, startChecker, stepChecker } from "./checker.ts";
 import type { Check } from "./config.ts";
 import { check } from "./testing.ts";
 
@@ -47,6 +47,26 @@ describe("a checker", () => {
       [ok, failed, ok, failed, failed],
       ["6 up", "16 forgiven", "17", "27 forgiven", "28 down"],
     ],
+    [
+      "with rise is up after that many good tries in a row, delay_before_retry apart",
+      { rise: 3, retry: 0 },
+      [failed, ok, ok, failed, ok, ok, ok, ok],
+      ["6 down", "16", "17", "18", "28", "29", "30 up", "40"],
+    ],
+    ["with rise and alpha comes up after as many", { rise: 2, alpha: true }, [ok, ok, ok], ["6", "7 up", "17"]],
+    ["with rise is up from the start without alpha", { rise: 3 }, [ok, ok], ["6 up", "16"]],
+    [
+      "that went down more often than its limit is up again only after a time without a failure",
+      { retry: 0, flap: { limit: 1, window: 60_000, hold: 25_000 } },
+      [ok, failed, ok, failed, ok, ok, failed, ok, ok, ok, ok],
+      ["6 up", "16 down", "26 up", "36 down,flapping", "46", "56", "66", "76", "86", "96", "106 up"],
+    ],
+    [
+      "that goes down seldom does not flap",
+      { retry: 0, flap: { limit: 1, window: 15_000, hold: 25_000 } },
+      [ok, failed, ok, failed, ok],
+      ["6 up", "16 down", "26 up", "36 down", "46 up"],
+    ],
     ["without retries is down at the first failure", { retry: 0 }, [ok, failed], ["6 up", "16 down"]],
     ["comes back at the first success", {}, [failed, failed, ok, failed], ["6 down", "16", "26 up", "36 forgiven"]],
     [
@@ -89,5 +109,24 @@ describe("a checker", () => {
     const tries = play(pages, [ok, failed, failed, ok, ok, ok]);
     expect(tries.map((t) => t.page)).toEqual([0, 1, 1, 1, 2, 0]);
     expect(tries.map((t) => t.effects.map((e) => e.type).join())).toEqual(["", "forgiven", "down", "", "", "up"]);
+  });
+});
+
+describe("a checker in doubt", () => {
+  const at = (results: readonly Result[]) => {
+    let state = startChecker(check, 0, 0.5);
+    for (const result of results)
+      state = stepChecker(check, { ...state, at: undefined }, { type: "result", result }, 10_000).state;
+    return hurry(state, 12_000).at;
+  };
+
+  test("is tried at once", () => {
+    expect(at([ok])).toBe(12_000);
+  });
+
+  test("keeps to its time when it is down already or its next try is a retry", () => {
+    expect(at([ok, failed])).toBe(11_000);
+    expect(hurry({ ...startChecker(check, 0, 0.5), at: undefined }, 5).at).toBe(undefined);
+    expect(at([failed])).toBe(20_000);
   });
 });

@@ -6,12 +6,21 @@ export interface CheckerState {
   /** The next try, or undefined while one is under way. */
   readonly at: Millis | undefined;
   readonly isUp: boolean;
+  /** When it came to be up or down. */
+  readonly since: Millis;
   readonly hasRun: boolean;
   /** Failed tries of the present row that were forgiven. */
   readonly failures: number;
   /** HTTP: the page whose turn it is, and how many in a row were good. */
   readonly page: number;
   readonly goodPages: number;
+  /** While it is down: good tries in a row and when they began. */
+  readonly goodTries: number;
+  readonly goodSince: Millis | undefined;
+  /** When it went down of late, as far as flapping is looked for. */
+  readonly downs: readonly Millis[];
+  /** It has gone down too often: it is up again only after this time without a failure. */
+  readonly heldFor: Millis;
   /** What it adds to the weight of its server. */
   readonly weight: number;
 }
@@ -30,6 +39,8 @@ export type CheckerEffect =
   | { readonly type: "up"; readonly isFirst: boolean }
   /** `retries`: those that went before. */
   | { readonly type: "down"; readonly isFirst: boolean; readonly reason: string; readonly retries: number }
+  /** It has gone down `times` times within the window. */
+  | { readonly type: "flapping"; readonly times: number }
   | { readonly type: "forgiven"; readonly reason: string; readonly retriesLeft: number }
   | { readonly type: "unknown"; readonly reason: string }
   | { readonly type: "weight"; readonly weight: number };
@@ -46,11 +57,18 @@ export const BOOTSTRAP: Millis = 1000;
 export function startChecker(c: Check, now: Millis, random: number, bootstrap: Millis = BOOTSTRAP): CheckerState {
   const at = c.type === "BFD_CHECK" ? now : now + bootstrap + random * c.warmup; // which asks nobody
   // The retries begin used up: who fails the very first try is down at once.
-  return { at, isUp: !c.alpha, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 };
+  return {
+    ...{ at, isUp: !c.alpha, since: now, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 },
+    ...{ goodTries: 0, goodSince: undefined, downs: [], heldFor: 0 },
+  };
 }
 
 /** When `stepChecker` next wants a "clock"; undefined while a try is under way. */
 export const deadline = (state: CheckerState): Millis | undefined => state.at;
+
+/** There is reason to doubt: the next try is due at once, unless one is under way, it is a retry, or it is down already. */
+export const hurry = (s: CheckerState, now: Millis): CheckerState =>
+  s.at === undefined || !s.isUp || s.failures > 0 ? s : { ...s, at: Math.min(s.at, now) };
 
 export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now: Millis): CheckerStep {
   if (input.type === "clock") {
@@ -70,19 +88,28 @@ export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now:
   }
 }
 
+/** One that is down has `rise` good tries before it is up, as far apart as retries are, and more when it flaps. */
 function succeed(c: Check, s: CheckerState, weight: number, now: Millis): CheckerStep {
   const goodPages = Math.min(c.pages, s.goodPages + 1);
   const isWhole = goodPages === c.pages;
-  const isTurn = isWhole && (!s.isUp || !s.hasRun);
-  const atOnce = c.fastRecovery && !s.isUp && !isWhole;
+  const goodTries = s.isUp ? 0 : s.goodTries + (isWhole ? 1 : 0);
+  const goodSince = s.isUp ? undefined : (s.goodSince ?? now);
+  const isRisen = isWhole && (s.isUp || (goodTries >= c.rise && now - goodSince! >= s.heldFor));
+  const isTurn = isRisen && (!s.isUp || !s.hasRun);
+  const isRising = isWhole && !s.isUp && goodTries < c.rise;
+  const pause = isRising ? c.delayBeforeRetry : c.fastRecovery && !s.isUp && !isWhole ? 0 : c.delayLoop;
+  const isUp = s.isUp || isRisen;
   return {
     state: {
-      at: now + (atOnce ? 0 : c.delayLoop),
-      isUp: s.isUp || isWhole,
-      hasRun: s.hasRun || isWhole,
+      at: now + pause,
+      isUp,
+      since: isUp === s.isUp ? s.since : now,
+      hasRun: s.hasRun || isRisen,
       failures: 0,
       page: (s.page + 1) % c.pages,
       goodPages,
+      ...(isUp ? { goodTries: 0, goodSince: undefined, heldFor: 0 } : { goodTries, goodSince, heldFor: s.heldFor }),
+      downs: s.downs,
       weight,
     },
     effects: [
@@ -105,8 +132,16 @@ function fail(c: Check, s: CheckerState, reason: string, now: Millis): CheckerSt
   const at = now + (isHttp ? Math.max(c.delayLoop, c.delayBeforeRetry) : c.delayLoop);
   const isTurn = s.isUp || !s.hasRun;
   const retries = s.hasRun ? c.retry : 0;
+  const { flap } = c;
+  const downs = flap === undefined || !s.isUp ? s.downs : [...s.downs.filter((t) => now - t < flap.window), now];
+  const isFlapping = s.isUp && flap !== undefined && downs.length > flap.limit;
+  const since = s.isUp ? now : s.since;
+  const isDown = { isUp: false, hasRun: true, failures: 0, goodPages: 0, goodTries: 0, goodSince: undefined };
   return {
-    state: { ...s, at, isUp: false, hasRun: true, failures: 0, goodPages: 0 },
-    effects: isTurn ? [{ type: "down", isFirst: !s.hasRun, reason, retries }] : [],
+    state: { ...s, ...isDown, at, since, downs, heldFor: isFlapping ? flap.hold : s.heldFor },
+    effects: [
+      ...(isTurn ? [{ type: "down", isFirst: !s.hasRun, reason, retries } as const] : []),
+      ...(isFlapping ? [{ type: "flapping", times: downs.length } as const] : []),
+    ],
   };
 }

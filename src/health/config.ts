@@ -39,6 +39,8 @@ export interface Service {
   readonly quorumUp: Script | undefined;
   readonly quorumDown: Script | undefined;
   readonly sorry: Sorry | undefined;
+  /** `passive_check`: failed connections of a second to one server that have it checked at once; undefined: none do. */
+  readonly passive: number | undefined;
   /** `ha_suspend`: its checks run only while one of these addresses is on this host. */
   readonly suspendWithout: readonly Ip[] | undefined;
   readonly servers: readonly Server[];
@@ -57,6 +59,8 @@ export interface Server {
   readonly dest: DestSpec;
   /** Weight 0 when it fails, instead of being taken out. */
   readonly inhibit: boolean;
+  /** Its weight grows to what it should be within this time after it has recovered; 0: at once. */
+  readonly slowStart: Millis;
   readonly notifyUp: Script | undefined;
   readonly notifyDown: Script | undefined;
   readonly checks: readonly Check[];
@@ -67,6 +71,9 @@ export interface Check {
   /** Failed tries that are forgiven. */
   readonly retry: number;
   readonly delayBeforeRetry: Millis;
+  /** Good tries in a row that make it up again. */
+  readonly rise: number;
+  readonly flap: Flap | undefined;
   readonly delayLoop: Millis;
   /** The first try comes at random within this time. */
   readonly warmup: Millis;
@@ -78,6 +85,13 @@ export interface Check {
   /** While it is down the next page follows at once. */
   readonly fastRecovery: boolean;
   readonly probe: Probe;
+}
+
+/** Who goes down more than `limit` times within `window` is up again only after `hold` without a failed try. */
+export interface Flap {
+  readonly limit: number;
+  readonly window: Millis;
+  readonly hold: Millis;
 }
 
 /** Where a check over the network goes and how. */

@@ -4,7 +4,16 @@ import type { Operation } from "../director/director.ts";
 import { ip } from "../net/ip.ts";
 import type { Service } from "./config.ts";
 import type { Change } from "./server.ts";
-import { type ServiceEffect, type ServiceState, startService, stepService, stopService } from "./service.ts";
+import {
+  reloadService,
+  type ServiceEffect,
+  type ServiceState,
+  startService,
+  stepService,
+  stopService,
+  warmService,
+  warmth,
+} from "./service.ts";
 import { check, dest, script, server, service, sorry, spec } from "./testing.ts";
 
 const up: Change = { type: "up", isFirst: false };
@@ -26,12 +35,12 @@ function play(
   c: Service,
   changes: readonly (readonly [server: number, change: Change])[],
 ): { state: ServiceState; told: string[][]; effects: ServiceEffect[] } {
-  const first = startService(c);
+  const first = startService(c, 0);
   let { state } = first;
   const all = [...first.effects];
   const told = [texts(first.effects)];
   for (const [at, change] of changes) {
-    const step = stepService(c, state, { server: at, check: 0, change });
+    const step = stepService(c, state, { server: at, check: 0, change }, 0);
     state = step.state;
     all.push(...step.effects);
     told.push(texts(step.effects));
@@ -209,7 +218,7 @@ describe("a service", () => {
 
   test("a server is alive only while none of its checks has failed", () => {
     const c = service({ servers: [server(11, { checks: [check, check] }), server(12)] });
-    let { state } = startService(c);
+    let { state } = startService(c, 0);
     const told = (
       [
         [0, down],
@@ -218,7 +227,7 @@ describe("a service", () => {
         [1, up],
       ] as const
     ).map(([at, change]) => {
-      const step = stepService(c, state, { server: 0, check: at, change });
+      const step = stepService(c, state, { server: 0, check: at, change }, 0);
       state = step.state;
       return texts(step.effects);
     });
@@ -262,7 +271,7 @@ describe("a service", () => {
     ];
     const routed = server(11, { dest: { ...dest("10.0.0.11"), method: "route" } });
     const translated = server(12, { dest: dest("10.0.0.12", 1, 8080) });
-    const [effect] = startService(service({ specs, servers: [routed, translated] })).effects;
+    const [effect] = startService(service({ specs, servers: [routed, translated] }), 0).effects;
     const operations = effect?.type === "apply" ? effect.operations : [];
     const where = operations.map((o) => ("dest" in o ? `${o.key.fwmark ?? o.key.port} ${o.dest.addr}:${o.dest.port}` : ""));
     expect(where).toEqual(["81 10.0.0.11:81", "81 10.0.0.12:8080", "5 10.0.0.11:0", "5 10.0.0.12:8080"]);
@@ -296,5 +305,108 @@ describe("a service", () => {
         if (kind.sorry) expect([...table.values()].some((w) => w > 0)).toBe(true);
       }),
     );
+  });
+});
+
+describe("slow start", () => {
+  const slow = (slowStart: number, weight = 10) =>
+    service({ servers: [server(11, { slowStart, dest: dest("10.0.0.11", weight) }), server(12)] });
+
+  /** From the recovery of the first server on: when its weight changed, and to what. */
+  function warm(c: Service, begin: Change[] = [down, up], later: readonly [at: number, change: Change][] = []): string[] {
+    let { state } = startService(c, 0);
+    const told: string[] = [];
+    const take = (step: ReturnType<typeof startService>, now: number): void => {
+      state = step.state;
+      told.push(
+        ...texts(step.effects).flatMap((t) => (t.startsWith("run") ? [] : [`${now / 1000} ${t.replace(" 10.0.0.11", "")}`])),
+      );
+    };
+    for (const change of begin) take(stepService(c, state, { server: 0, check: 0, change }, 0), 0);
+    const left = [...later];
+    for (let i = 0; i < 100; i++) {
+      const at = warmth(c, state, told.length === 0 ? 0 : Number.parseFloat(told.at(-1)!) * 1000);
+      const next = left[0];
+      if (next !== undefined && (at === undefined || next[0] <= at)) {
+        left.shift();
+        take(stepService(c, state, { server: 0, check: 0, change: next[1] }, next[0]), next[0]);
+      } else if (at === undefined) break;
+      else take(warmService(c, state, at), at);
+    }
+    return told;
+  }
+
+  test("a recovered server's weight grows in a straight line, a step a second at most, and stays", () => {
+    expect(warm(slow(5000))).toEqual([
+      "0 delete-dest",
+      "0 add-dest 1",
+      ...[2, 4, 6, 8, 10].map((w, i) => `${i + 1} edit-dest ${w}`),
+    ]);
+    expect(warm(slow(20_000, 4))).toEqual([
+      "0 delete-dest",
+      "0 add-dest 1",
+      "10 edit-dest 2",
+      "15 edit-dest 3",
+      "20 edit-dest 4",
+    ]);
+    expect(warm(slow(2500, 100))).toEqual([
+      "0 delete-dest",
+      "0 add-dest 1",
+      "1 edit-dest 40",
+      "2 edit-dest 80",
+      "2.5 edit-dest 100",
+    ]);
+  });
+
+  test("a server that is good from the first, and one of weight 1 or 0, have all of it at once", () => {
+    expect(warm(slow(5000), [up])).toEqual([]);
+    expect(warm(slow(5000, 1))).toEqual(["0 delete-dest", "0 add-dest 1"]);
+    expect(warm(slow(5000, 0))).toEqual(["0 delete-dest", "0 add-dest 0"]);
+    const first = service({
+      servers: [server(11, { slowStart: 5000, dest: dest("10.0.0.11", 10), checks: [alpha] }), server(12)],
+    });
+    expect(warm(first, [up])).toEqual(["0 add-dest 10"]);
+  });
+
+  test("a weight that a check changes meanwhile is grown into, in the same time", () => {
+    expect(warm(slow(4000), [down, up], [[1500, weight(10)]])).toEqual([
+      ...["0 delete-dest", "0 add-dest 1", "1 edit-dest 2", "1.5 edit-dest 5"],
+      ...["2 edit-dest 10", "3 edit-dest 15", "4 edit-dest 20"],
+    ]);
+    expect(warm(slow(4000), [down, up], [[1500, weight(-10)]]).slice(-1)).toEqual(["1.5 edit-dest 0"]);
+  });
+
+  test("one that fails meanwhile begins again; the quorum counts it in full", () => {
+    const told = warm(
+      slow(2000),
+      [down, up],
+      [
+        [1000, down],
+        [1500, up],
+      ],
+    );
+    expect(told).toEqual([
+      ...["0 delete-dest", "0 add-dest 1", "1 delete-dest", "1.5 add-dest 1", "2.5 edit-dest 5", "3.5 edit-dest 10"],
+    ]);
+    const c = { ...slow(2000), quorum: 11 };
+    expect(play(c, [[0, down]]).state.hasQuorum).toBe(false);
+    expect(
+      play(c, [
+        [0, down],
+        [0, up],
+      ]).state.hasQuorum,
+    ).toBe(true);
+  });
+
+  test("a reload does not begin it again, and one that takes it away ends it", () => {
+    const c = slow(10_000);
+    const { state } = play(c, [
+      [0, down],
+      [0, up],
+    ]);
+    const heavier = service({ servers: [server(11, { slowStart: 10_000, dest: dest("10.0.0.11", 20) }), server(12)] });
+    expect(texts(reloadService(c, state, heavier, state.servers, 5000).effects)).toEqual(["edit-dest 10.0.0.11 10"]);
+    expect(texts(reloadService(c, state, slow(0), state.servers, 5000).effects)).toEqual(["edit-dest 10.0.0.11 10"]);
+    expect(texts(reloadService(c, state, c, state.servers, 0).effects)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { type Operation, serviceId } from "../director/director.ts";
-import type { Script, Server, Service } from "./config.ts";
-import { type Change, isAlive, type ServerState, startServer, stepServer, weightOf } from "./server.ts";
+import type { Millis, Script, Server, Service } from "./config.ts";
+import { type Change, isAlive, type ServerState, startServer, stepServer, warmDeadline, weightNow, weightOf } from "./server.ts";
 import { difference, type Table, tableOf } from "./table.ts";
 
 /** A virtual service: its servers, the quorum and the sorry server (spec 4.3, 4.4). Pure: changes of checks in, effects out. */
@@ -31,36 +31,52 @@ export interface ServiceInput {
 }
 
 /** Servers that are not alpha are in the table before any check. The quorum is taken to be there until it is counted. */
-export function startService(c: Service): ServiceStep {
-  const state: ServiceState = { servers: c.servers.map(startServer), hasQuorum: true, table: new Map() };
-  return settle(c, state, state.servers, [], "start");
+export function startService(c: Service, now: Millis): ServiceStep {
+  const servers = c.servers.map((server) => startServer(server, now));
+  return settle(c, { servers, hasQuorum: true, table: new Map() }, servers, [], now, "start");
 }
 
-export function stepService(c: Service, s: ServiceState, input: ServiceInput, initNotifies = false): ServiceStep {
+/** When a slow start wants the next warmService(). */
+export function warmth(c: Service, s: ServiceState, now: Millis): Millis | undefined {
+  const times = c.servers.flatMap((server, i) => warmDeadline(server, s.servers[i]!, now) ?? []);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+/** Weights of servers in a slow start as they are by now. The quorum counts them in full. */
+export const warmService = (c: Service, s: ServiceState, now: Millis): ServiceStep => settle(c, s, s.servers, [], now);
+
+export function stepService(c: Service, s: ServiceState, input: ServiceInput, now: Millis, initNotifies = false): ServiceStep {
   const server = c.servers[input.server]!;
   const before = s.servers[input.server]!;
-  const { state, turn } = stepServer(before, input.check, input.change, initNotifies);
+  const { state, turn } = stepServer(before, input.check, input.change, now, initNotifies);
   const servers = s.servers.map((old, i) => (i === input.server ? state : old));
   if (turn === undefined) return { state: { ...s, servers }, effects: [] };
-  return settle(c, s, servers, turn === "weight" ? weighed(c, server, before, state) : turned(c, s, server, before, turn));
+  const news = turn === "weight" ? weighed(c, server, before, state) : turned(c, s, server, before, state, turn);
+  return settle(c, s, servers, news, now);
 }
 
 /**
  * The service as another configuration has it; `servers` is what is known of its servers already. Nobody is told of servers,
  * but of the quorum when it changes by this.
  */
-export function reloadService(old: Service, s: ServiceState, c: Service, servers: readonly ServerState[]): ServiceStep {
+export function reloadService(
+  old: Service,
+  s: ServiceState,
+  c: Service,
+  servers: readonly ServerState[],
+  now: Millis,
+): ServiceStep {
   const before = new Map(old.specs.map((spec) => [serviceId(spec.key), spec]));
-  const now = new Set(c.specs.map((spec) => serviceId(spec.key)));
+  const keys = new Set(c.specs.map((spec) => serviceId(spec.key)));
   const fresh = c.specs.filter(({ key }) => !before.has(serviceId(key)));
   const kept = c.specs.filter(({ key }) => before.has(serviceId(key)));
   const edited = kept.filter((spec) => JSON.stringify(spec) !== JSON.stringify(before.get(serviceId(spec.key))));
-  const { state, effects } = settle({ ...c, specs: kept }, s, servers, []);
+  const { state, effects } = settle({ ...c, specs: kept }, s, servers, [], now);
   return {
     state,
     effects: [
       ...apply([
-        ...old.specs.flatMap(({ key }) => (now.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
+        ...old.specs.flatMap(({ key }) => (keys.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
         ...edited.map((service) => ({ op: "edit-service", service }) as const),
         ...fresh.map((service) => ({ op: "add-service", service }) as const),
         ...difference(fresh, new Map(), state.table),
@@ -96,11 +112,12 @@ function settle(
   s: ServiceState,
   servers: readonly ServerState[],
   news: readonly ServiceEffect[],
+  now: Millis,
   start?: "start",
 ): ServiceStep {
   const sum = weightSum(c, servers);
   const hasQuorum = s.hasQuorum ? sum > 0 && sum >= c.quorum - c.hysteresis : sum >= c.quorum + c.hysteresis;
-  const table = tableOf(c, servers, hasQuorum);
+  const table = tableOf(c, servers, hasQuorum, now);
   const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum) : lost(c, sum, start === "start");
   const effects = [...news, ...quorum];
   return {
@@ -113,16 +130,30 @@ function settle(
   };
 }
 
-function turned(c: Service, s: ServiceState, server: Server, before: ServerState, turn: "up" | "down"): ServiceEffect[] {
+function turned(
+  c: Service,
+  s: ServiceState,
+  server: Server,
+  before: ServerState,
+  after: ServerState,
+  turn: "up" | "down",
+): ServiceEffect[] {
   const isMoved = isAlive(before) !== (turn === "up") && (s.hasQuorum || c.sorry === undefined);
   const [up, down] = server.inhibit ? ["Enabling service", "Disabling service"] : ["Adding service", "Removing service"];
   const [verb, link] = turn === "up" ? [up, server.inhibit ? "of" : "to"] : [down, server.inhibit ? "of" : "from"];
   return [
     ...(isMoved ? [log(`${verb} ${server.name} ${link} VS ${c.name}`)] : []),
+    ...(isCold(server, after) ? [log(slowWords(c, server, after))] : []),
     ...run(turn === "up" ? server.notifyUp : server.notifyDown, server.name),
     { type: "tell", line: `RS ${server.name} ${c.name} ${turn.toUpperCase()}\n` },
   ];
 }
+
+const isCold = (server: Server, s: ServerState): boolean =>
+  s.warmsFrom !== undefined && isAlive(s) && weightNow(server, s, s.warmsFrom) < weightOf(server, s);
+
+const slowWords = (c: Service, server: Server, s: ServerState): string =>
+  `Slow start of service ${server.name} of VS ${c.name}: weight ${weightOf(server, s)} in ${server.slowStart / 1000} s`;
 
 function weighed(c: Service, server: Server, before: ServerState, after: ServerState): ServiceEffect[] {
   const [from, to] = [weightOf(server, before), weightOf(server, after)];

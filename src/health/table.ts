@@ -1,7 +1,7 @@
 import { type DestSpec, familyOfService, type Operation, type ServiceSpec } from "../director/director.ts";
 import { familyOf } from "../net/ip.ts";
-import type { Service } from "./config.ts";
-import { isAlive, type ServerState, weightOf } from "./server.ts";
+import type { Millis, Service } from "./config.ts";
+import { isAlive, type ServerState, weightNow } from "./server.ts";
 
 /** The dests a service is to have, and the operations from one such table to another (spec 4.3, 4.4). */
 
@@ -10,14 +10,15 @@ export type Table = ReadonlyMap<string, DestSpec>;
 const idOf = (dest: DestSpec): string => `${dest.addr} ${dest.port}`;
 
 /** @param hasQuorum without it the sorry server, if there is one, stands in for all */
-export function tableOf(c: Service, servers: readonly ServerState[], hasQuorum: boolean): Table {
+export function tableOf(c: Service, servers: readonly ServerState[], hasQuorum: boolean, now: Millis): Table {
   const table = new Map<string, DestSpec>();
   const isSorry = c.sorry !== undefined && !hasQuorum;
   if (c.sorry?.inhibit) table.set(idOf(c.sorry.dest), { ...c.sorry.dest, weight: 0 });
   c.servers.forEach((server, i) => {
     const state = servers[i]!;
     const isOn = isAlive(state) && !isSorry;
-    if (isOn || server.inhibit) table.set(idOf(server.dest), { ...server.dest, weight: isOn ? weightOf(server, state) : 0 });
+    if (isOn || server.inhibit)
+      table.set(idOf(server.dest), { ...server.dest, weight: isOn ? weightNow(server, state, now) : 0 });
   });
   if (isSorry && c.sorry) table.set(idOf(c.sorry.dest), c.sorry.dest); // it may be one of the servers too
   return table;
@@ -31,12 +32,12 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
     for (const [id, dest] of wanted) {
       if (!fits(spec, dest)) continue;
       const before = actual.get(id);
-      if (before === undefined) operations.push({ op: "add-dest", key, dest: destOf(spec, dest) });
-      else if (!isSame(before, dest)) operations.push({ op: "edit-dest", key, dest: destOf(spec, dest) });
+      if (before === undefined) operations.push({ op: "add-dest", key, dest: destIn(spec, dest) });
+      else if (!isSame(before, dest)) operations.push({ op: "edit-dest", key, dest: destIn(spec, dest) });
     }
     for (const [id, dest] of actual) {
       if (wanted.has(id) || !fits(spec, dest)) continue;
-      const { addr, port } = destOf(spec, dest);
+      const { addr, port } = destIn(spec, dest);
       operations.push({ op: "delete-dest", key, dest: { addr, port } });
     }
     return operations;
@@ -46,8 +47,8 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
 const fits = (spec: ServiceSpec, dest: DestSpec): boolean =>
   dest.method === "tunnel" || familyOfService(spec.key) === familyOf(dest.addr);
 
-/** Only a translated packet can go to another port; 0 stands for the service's own (spec 2.16). */
-function destOf({ key }: ServiceSpec, dest: DestSpec): DestSpec {
+/** The dest as one service has it: only a translated packet can go to another port; 0 stands for the service's own (spec 2.16). */
+export function destIn({ key }: ServiceSpec, dest: DestSpec): DestSpec {
   const isTranslated = dest.method === "nat" || dest.method === "fullnat";
   const own = key.fwmark === undefined ? key.port : 0;
   return { ...dest, port: isTranslated ? dest.port || own : own };

@@ -11,7 +11,15 @@ export const to: Connection = {
 
 export const check: Check = {
   ...{ type: "TCP_CHECK", retry: 1, delayBeforeRetry: 1000, delayLoop: 10_000, warmup: 10_000 },
-  ...{ alpha: false, logAllFailures: false, pages: 1, fastRecovery: false, probe: { type: "TCP_CHECK", to } },
+  ...{
+    alpha: false,
+    logAllFailures: false,
+    pages: 1,
+    fastRecovery: false,
+    rise: 1,
+    flap: undefined,
+    probe: { type: "TCP_CHECK", to },
+  },
 };
 
 export const dest = (address: string, weight = 1, port = 80): DestSpec => ({
@@ -25,6 +33,7 @@ export const server = (last: number, more: Partial<Server> = {}): Server => ({
   name: `[10.0.0.${last}]:tcp:80`,
   dest: dest(`10.0.0.${last}`),
   inhibit: false,
+  slowStart: 0,
   notifyUp: script(`up${last}`),
   notifyDown: script(`down${last}`),
   checks: [check],
@@ -42,6 +51,6 @@ export const service = (more: Partial<Service> = {}): Service => ({
   name: "[192.0.2.1]:tcp:80",
   specs: [spec],
   ...{ quorum: 1, hysteresis: 0, omega: false, quorumUp: script("gained"), quorumDown: script("lost") },
-  ...{ sorry: undefined, suspendWithout: undefined, servers: [server(11), server(12), server(13)] },
+  ...{ sorry: undefined, suspendWithout: undefined, passive: undefined, servers: [server(11), server(12), server(13)] },
   ...more,
 });

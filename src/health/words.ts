@@ -11,6 +11,8 @@ export function wordsOf(service: Service, server: Server, check: Check, effect: 
   switch (effect.type) {
     case "up":
       return successOf(about);
+    case "flapping":
+      return flappingOf(about, effect.times);
     case "forgiven":
       return check.logAllFailures ? `${nameOf(check)} on service ${about.place}: ${effect.reason}` : undefined;
     case "unknown":
@@ -58,6 +60,13 @@ function failureOf({ place, subject, check }: About, retries: number, reason: st
 }
 
 const bfdOf = ({ probe }: Check): string => (probe.type === "BFD_CHECK" ? probe.name : "");
+
+function flappingOf({ place, check }: About, times: number): string {
+  const { window = 0, hold = 0 } = check.flap ?? {};
+  const [within, for_] = [window / 1000, hold / 1000];
+  return `${nameOf(check)} on service ${place} went down ${times} times within ${within} s: up again after ${for_} s without a failure`;
+}
+
 const nameOf = ({ type }: Check): string => (type === "HTTP_GET" ? "HTTP_CHECK" : type === "SSL_GET" ? "SSL_CHECK" : type);
 
 function placeOf(server: Server, { probe }: Check): string {

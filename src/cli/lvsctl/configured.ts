@@ -1,5 +1,6 @@
+import { checksText } from "./checks.ts";
 import { type AddCommand, asJson, type Context, jsonText } from "./command.ts";
-import type { CheckedService, VrrpInstance } from "./control.ts";
+import type { VrrpInstance } from "./control.ts";
 import { duration, left, right, table } from "./text.ts";
 
 /** What lvsd does of its configuration file: VRRP and health checks. */
@@ -39,22 +40,4 @@ function vrrpText(instances: readonly VrrpInstance[], { colors }: Context): stri
     ...[String(i.vrid), String(i.effectivePriority), [...i.addresses, ...i.faults.map((fault) => colors.red(fault))].join(" ")],
   ]);
   return table(instanceColumns, rows, colors.dim);
-}
-
-const checkColumns = [...["SERVICE", "SERVER", "STATE"].map(left), right("WEIGHT"), left("CHECKS")];
-
-function checksText(services: readonly CheckedService[], { colors }: Context): string {
-  if (services.length === 0) return "no checked services\n";
-  const state = (isUp: boolean): string => (isUp ? colors.green("up") : colors.red("down"));
-  const rows = services.flatMap(({ name, hasQuorum, servers }) =>
-    servers.map((server, i) => {
-      const checks = server.checks.map(({ type, isUp, hasRun, last }) => {
-        const result = !hasRun ? "not yet tried" : isUp ? "up" : `down${last === undefined ? "" : ` (${last})`}`;
-        return `${type} ${result}`;
-      });
-      const service = i > 0 ? "" : `${colors.bold(name)}${hasQuorum ? "" : colors.red(" without quorum")}`;
-      return [service, server.name, state(server.isAlive), String(server.weight), checks.join(", ")];
-    }),
-  );
-  return table(checkColumns, rows, colors.dim);
 }

@@ -2,6 +2,7 @@ import type { Refusal } from "../../director/director.ts";
 import type { MarkRule } from "../../director/marks.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
 import { ask, type Client, connect, socketPath } from "../client.ts";
+import type { CheckedService } from "./checks.ts";
 
 /** What lvsctl shows of a VRRP instance; the answer has more. */
 export interface VrrpInstance {
@@ -14,22 +15,6 @@ export interface VrrpInstance {
   readonly effectivePriority: number;
   readonly addresses: readonly string[];
   readonly faults: readonly string[];
-}
-
-export interface CheckedService {
-  readonly name: string;
-  readonly hasQuorum: boolean;
-  readonly servers: readonly {
-    readonly name: string;
-    readonly isAlive: boolean;
-    readonly weight: number;
-    readonly checks: readonly {
-      readonly type: string;
-      readonly isUp: boolean;
-      readonly hasRun: boolean;
-      readonly last?: string;
-    }[];
-  }[];
 }
 
 /** The lvsd of this network namespace, with what only lvsctl asks. */

@@ -125,25 +125,43 @@ describe("of a configuration file", () => {
     );
   });
 
-  test("real servers are shown with their checks, and why one is down", async () => {
-    const check = { type: "TCP_CHECK", isUp: true, hasRun: true, last: undefined } as const;
-    const down = { ...check, isUp: false, last: "connection refused" };
+  test("real servers are shown with their checks: since when, why, the next try, retries left, how long it took", async () => {
+    const check = { type: "TCP_CHECK", isUp: true, hasRun: true, age: 65_000, retriesLeft: 1, isHeld: false } as const;
+    const good = { ...check, last: "ok", took: 0.34, nextIn: 4999 };
+    const bad = { ...good, isUp: false, retriesLeft: 0, last: "connection refused", took: 1234 };
+    const server = (n: number, more: object) => ({
+      ...{ name: `[10.0.0.1${n}]:tcp:80`, isAlive: true, age: 65_000, weight: 3, weightNow: 3, checks: [], ...more },
+    });
+    const failure = { reason: "timeout", age: 400_000 };
     checks = [
       {
         ...{ name: "[10.0.0.100]:tcp:80", hasQuorum: false, quorum: 2, weight: 3, isSuspended: false },
         servers: [
-          { name: "[10.0.0.11]:tcp:80", isAlive: true, weight: 3, checks: [{ ...check, hasRun: false }] },
-          { name: "[10.0.0.12]:tcp:80", isAlive: false, weight: 1, checks: [down] },
+          server(1, { checks: [{ ...check, hasRun: false, nextIn: 100 }] }),
+          server(2, { isAlive: false, checks: [good, { ...bad, type: "HTTP_GET" }] }),
+          server(3, { weight: 10, weightNow: 4, checks: [{ ...good, failure }] }),
+          server(4, { checks: [{ ...good, retriesLeft: 0, last: "connection refused" }] }),
+          server(5, { isAlive: false, checks: [{ ...bad, last: "ok", isHeld: true, failure }] }),
         ],
+      },
+      {
+        ...{ name: "FWM 5", hasQuorum: true, quorum: 1, weight: 3, isSuspended: true },
+        servers: [server(6, {})],
       },
     ];
     expect(await shown("checks")).toBe(
       lines(
-        "SERVICE                             SERVER              STATE  WEIGHT  CHECKS",
-        "[10.0.0.100]:tcp:80 without quorum  [10.0.0.11]:tcp:80  up          3  TCP_CHECK not yet tried",
-        "                                    [10.0.0.12]:tcp:80  down        1  TCP_CHECK down (connection refused)",
+        "SERVICE                             SERVER              STATE  SINCE   WEIGHT  CHECK        TOOK  NEXT  RETRIES  RESULT",
+        "[10.0.0.100]:tcp:80 without quorum  [10.0.0.11]:tcp:80  up     1m 5s        3  TCP_CHECK            0s        1  not yet tried",
+        "                                    [10.0.0.12]:tcp:80  down   1m 5s        3  TCP_CHECK   0.3ms    4s        1  ok",
+        "                                                                               HTTP_GET   1234ms    4s           connection refused",
+        "                                    [10.0.0.13]:tcp:80  up     1m 5s  4 of 10  TCP_CHECK   0.3ms    4s        1  ok; failed 6m 40s ago: timeout",
+        "                                    [10.0.0.14]:tcp:80  up     1m 5s        3  TCP_CHECK   0.3ms    4s        0  failed, may be tried again: connection refused",
+        "                                    [10.0.0.15]:tcp:80  down   1m 5s        3  TCP_CHECK  1234ms    4s           ok, but not yet for long enough, since it flaps; failed 6m 40s ago: timeout",
+        "FWM 5 suspended                     [10.0.0.16]:tcp:80  up     1m 5s        3  none",
       ),
     );
+    expect(JSON.parse(await shown("checks --json"))).toEqual(checks);
   });
 });
 

@@ -1,7 +1,15 @@
-import { type CheckerEffect, type CheckerInput, type CheckerState, startChecker, stepChecker } from "../../health/checker.ts";
+import {
+  type CheckerEffect,
+  type CheckerInput,
+  type CheckerState,
+  hurry,
+  startChecker,
+  stepChecker,
+} from "../../health/checker.ts";
 import type { Check, Millis } from "../../health/config.ts";
 import type { Cancel } from "./probe.ts";
 import type { World } from "./runner.ts";
+import type { CheckStatus } from "./status.ts";
 
 export type Heard = Exclude<CheckerEffect, { type: "start" }>;
 
@@ -12,6 +20,11 @@ export class CheckRun {
   readonly #heard: (effect: Heard) => void;
   #state: CheckerState | undefined;
   #last: string | undefined;
+  /** Its last failure. */
+  #failure: { readonly at: Millis; readonly reason: string } | undefined;
+  /** How long the last try took, ms. */
+  #took: number | undefined;
+  #isResting = true;
   #cancelWake: () => void = () => {};
   #cancelTry: Cancel = () => {};
 
@@ -21,7 +34,10 @@ export class CheckRun {
     this.#world = world;
     this.#heard = heard;
     this.#state = before?.state;
-    if (before !== undefined) this.#last = before.#last;
+    if (before === undefined) return;
+    this.#last = before.#last;
+    this.#failure = before.#failure;
+    this.#took = before.#took;
   }
 
   /** Undefined: it was never started. */
@@ -31,12 +47,20 @@ export class CheckRun {
 
   /** After close() it goes on with what it knew of the server. */
   start(bootstrap: Millis): void {
+    this.#isResting = false;
     const now = this.#world.now();
     const fresh = startChecker(this.check, now, this.#world.random(), bootstrap);
     const known = this.#state;
     // A try that was given up is made again; who has rested begins in the warmup, so that not all come at once.
     const at = known?.at ?? now;
     this.#state = known === undefined ? fresh : { ...known, at: at < now ? fresh.at : Math.min(at, now + this.check.delayLoop) };
+    this.#sleep();
+  }
+
+  /** Its next try is due at once. */
+  hurry(): void {
+    if (this.#state === undefined || this.#isResting) return;
+    this.#state = hurry(this.#state, this.#world.now());
     this.#sleep();
   }
 
@@ -52,8 +76,12 @@ export class CheckRun {
   }
 
   #try(page: number): void {
+    const begun = this.#world.now();
     this.#cancelTry = this.#world.probe(this.check, page, (result) => {
       this.#cancelTry = () => {};
+      const now = this.#world.now();
+      this.#took = now - begun;
+      if (result.type !== "ok") this.#failure = { at: now, reason: result.reason };
       this.#last = result.type === "ok" ? "ok" : result.reason;
       this.#feed({ type: "result", result });
     });
@@ -67,13 +95,29 @@ export class CheckRun {
 
   /** No more tries until start(). */
   close(): void {
+    this.#isResting = true;
     this.#cancelWake();
     this.#cancelTry();
     this.#cancelTry = () => {};
   }
 
-  status() {
-    const { type, alpha } = this.check;
-    return { type, isUp: this.#state?.isUp ?? !alpha, hasRun: this.#state?.hasRun ?? false, last: this.#last };
+  status(): CheckStatus {
+    const { type, alpha, retry } = this.check;
+    const now = this.#world.now();
+    const state = this.#state;
+    return {
+      type,
+      isUp: state?.isUp ?? !alpha,
+      hasRun: state?.hasRun ?? false,
+      age: state === undefined ? 0 : rounded(now - state.since),
+      retriesLeft: state?.isUp ? Math.max(0, retry - state.failures) : 0,
+      isHeld: (state?.heldFor ?? 0) > 0,
+      ...(this.#last === undefined ? {} : { last: this.#last }),
+      ...(this.#failure && { failure: { reason: this.#failure.reason, age: rounded(now - this.#failure.at) } }),
+      ...(this.#took === undefined ? {} : { took: rounded(this.#took) }),
+      ...(state?.at === undefined || this.#isResting ? {} : { nextIn: rounded(Math.max(0, state.at - now)) }),
+    };
   }
 }
+
+const rounded = (ms: number): Millis => Math.round(ms * 100) / 100;

@@ -1,7 +1,7 @@
 import type { GlobalDefs, HttpGet, KeepalivedConfig, RealServer, VirtualServer } from "../../config/keywords.ts";
 import { checksOf, type Check as FileCheck } from "../../config/values.ts";
 import type { DestSpec } from "../../director/director.ts";
-import type { Check, Connection, Page, PagePattern, Probe, Script } from "../../health/config.ts";
+import type { Check, Connection, Flap, Page, PagePattern, Probe, Script } from "../../health/config.ts";
 import { defaultPayload } from "../../health/protocols/udp.ts";
 import { familyOf } from "../../net/ip.ts";
 import { firstPort } from "./services.ts";
@@ -57,12 +57,15 @@ function checkOf(p: Place, check: FileCheck): Check[] {
   }
 }
 
+/** Words that a check may have, and a real server or virtual server for its checks. */
+type Damping = Pick<VirtualServer, "rise" | "fall" | "flapLimit" | "flapWindow" | "flapHold">;
+
 type Timing = Partial<Pick<Check, "retry" | "alpha" | "logAllFailures">> & {
   readonly delayBeforeRetry: number | undefined;
   readonly warmup: number | undefined;
   readonly delayLoop: number | undefined;
 };
-type Timed = { readonly [K in keyof Timing]: Timing[K] | undefined } & { readonly retry?: number | undefined };
+type Timed = { readonly [K in keyof Timing]: Timing[K] | undefined } & Partial<Damping> & { readonly retry?: number | undefined };
 
 /** checker ← real server ← virtual server ← the default of its kind. */
 function timed({ config, vs, rs }: Place, c: Timed, probe: Probe): Check {
@@ -73,13 +76,27 @@ function timed({ config, vs, rs }: Place, c: Timed, probe: Probe): Check {
   const usualRetry = type === "MISC_CHECK" ? 0 : type === "DNS_CHECK" ? 3 : 1;
   return {
     ...{ type, probe, pages: 1, fastRecovery: false },
-    retry: c.retry ?? rs.retry ?? vs.retry ?? usualRetry,
+    retry: retryOf(c) ?? retryOf(rs) ?? retryOf(vs) ?? usualRetry,
+    rise: c.rise ?? rs.rise ?? vs.rise ?? 1,
+    flap: flapOf(c, rs, vs),
     delayBeforeRetry: ms(c.delayBeforeRetry ?? rs.delayBeforeRetry ?? vs.delayBeforeRetry ?? usualDelay),
     delayLoop: ms(delayLoop),
     warmup: ms(c.warmup ?? rs.warmup ?? vs.warmup ?? delayLoop),
     alpha: c.alpha ?? rs.alpha ?? vs.alpha,
     logAllFailures: c.logAllFailures ?? config.globalDefs?.checkerLogAllFailures ?? false,
   };
+}
+
+/** `fall` says the same as `retry` and counts the last try too. */
+const retryOf = ({ fall, retry }: Pick<Timed, "fall" | "retry">): number | undefined => (fall === undefined ? retry : fall - 1);
+
+const FLAP = { window: 300, hold: 60 }; // seconds
+
+function flapOf(c: Partial<Damping>, rs: Damping, vs: Damping): Flap | undefined {
+  const limit = c.flapLimit ?? rs.flapLimit ?? vs.flapLimit ?? 0;
+  const window = c.flapWindow ?? rs.flapWindow ?? vs.flapWindow ?? FLAP.window;
+  const hold = c.flapHold ?? rs.flapHold ?? vs.flapHold ?? FLAP.hold;
+  return limit === 0 ? undefined : { limit, window: ms(window), hold: ms(hold) };
 }
 
 type Connecting = Pick<
@@ -163,7 +180,7 @@ function fileOf(p: Place, c: RealServer["fileCheck"][number]): Check[] {
   }
   const { weight, reverse } = c.weight ?? file.weight;
   const probe = { type: "FILE_CHECK", path: file.file, weight, reverse } as const;
-  const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: FILE_LOOP / 1000, retry: 0, alpha: false };
+  const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: FILE_LOOP / 1000, retry: 0, rise: 1, alpha: false };
   return [timed(p, { ...none, logAllFailures: undefined }, probe)];
 }
 

@@ -168,3 +168,39 @@ describe("a check", () => {
     });
   });
 });
+
+describe("words of lvsd's own", () => {
+  const TCP = "TCP_CHECK {\n}";
+  test("are off when they are not there", () => {
+    const s = service(vs(rs(TCP)));
+    expect(s).toMatchObject({ passive: undefined });
+    expect(s.servers[0]).toMatchObject({ slowStart: 0, checks: [{ rise: 1, retry: 1, flap: undefined }] });
+  });
+
+  test("fall is retry and one more; the nearest word counts, of whichever kind", () => {
+    expect(checkOf("TCP_CHECK {\n fall 4\n rise 2\n}").retry).toBe(3);
+    expect(checkOf("TCP_CHECK {\n retry 2\n}", "fall 9").retry).toBe(2);
+    expect(checkOf(`retry 2\n ${TCP}`, "fall 9").retry).toBe(2);
+    expect(checkOf(TCP, "fall 9\n rise 3")).toMatchObject({ retry: 8, rise: 3 });
+  });
+
+  test("flap_limit, with its times, comes from the virtual server or nearer", () => {
+    expect(checkOf(TCP, "flap_limit 3").flap).toEqual({ limit: 3, window: 300_000, hold: 60_000 });
+    expect(checkOf("flap_hold 5\n TCP_CHECK {\n flap_window 7\n}", "flap_limit 3").flap).toEqual({
+      limit: 3,
+      window: 7000,
+      hold: 5000,
+    });
+    expect(checkOf("TCP_CHECK {\n flap_limit 0\n}", "flap_limit 3").flap).toBeUndefined();
+  });
+
+  test("slow_start is the server's or the service's; passive_check alone means a single failure", () => {
+    expect(service(vs(`slow_start 30\n passive_check\n ${rs(TCP)}`))).toMatchObject({
+      passive: 1,
+      servers: [{ slowStart: 30_000 }],
+    });
+    expect(service(vs(`slow_start 30\n passive_check 7\n ${rs("slow_start 0.5")}`))).toMatchObject({
+      ...{ passive: 7, servers: [{ slowStart: 500 }] },
+    });
+  });
+});

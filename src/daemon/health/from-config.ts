@@ -48,6 +48,7 @@ function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
     quorumUp: scriptOf(g, vs.quorumUp),
     quorumDown: scriptOf(g, vs.quorumDown),
     sorry: sorryOf(vs, servers),
+    passive: vs.passiveCheck,
     suspendWithout: vs.haSuspend && addresses.length > 0 ? addresses : undefined,
   };
 }
@@ -82,6 +83,7 @@ function serverOf(config: KeepalivedConfig, vs: VirtualServer, rs: RealServer, n
     name: serverName(vs, rs.header),
     dest,
     inhibit: rs.inhibitOnFailure ?? vs.inhibitOnFailure,
+    slowStart: Math.round((rs.slowStart ?? vs.slowStart) * 1000),
     notifyUp: scriptOf(config.globalDefs, rs.notifyUp),
     notifyDown: scriptOf(config.globalDefs, rs.notifyDown),
     checks: checksFor({ config, vs, rs, dest, note }),

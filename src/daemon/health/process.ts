@@ -1,10 +1,11 @@
 import type { Operation, Refusal } from "../../director/director.ts";
 import { explain } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
+import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
 import { openTuner } from "../tuner.ts";
 import { type OpenHealth, openHealth } from "./health.ts";
-import type { ServiceStatus } from "./runner.ts";
+import type { ServiceStatus } from "./status.ts";
 
 /**
  * The checkers process: a child of whoever has the director. Its configuration comes by message, and what is to be done to
@@ -18,6 +19,8 @@ export type Order =
   | { readonly type: "addresses"; readonly addresses: readonly string[] }
   /** The BFD sessions that are up, all of them. */
   | { readonly type: "bfd"; readonly up: readonly string[] }
+  /** Traffic to these servers fails. */
+  | { readonly type: "suspect"; readonly servers: readonly Suspect[] }
   | { readonly type: "status" }
   /** Take the services away and end. */
   | { readonly type: "stop" };
@@ -66,6 +69,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
       if (order.type === "configure") configure(order.config);
       else if (order.type === "addresses") health?.holds(new Set(order.addresses.flatMap((text) => parseIp(text) ?? [])));
       else if (order.type === "bfd") health?.tellBfd(order.up);
+      else if (order.type === "suspect") health?.suspect(order.servers);
       else if (order.type === "status") parent.send({ type: "status", services: health?.status() ?? [] });
       else {
         health?.stop();

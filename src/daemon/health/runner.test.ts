@@ -93,7 +93,9 @@ describe("the checks of a configuration", () => {
     world.pass(1000);
     expect(world.take()).toEqual(["delete-dest 10.0.0.11", "run down11"]);
     expect(health.status()[0]).toMatchObject({ hasQuorum: true, weight: 2, servers: [{ isAlive: false }, { isAlive: true }] });
-    expect(health.status()[0]?.servers[0]?.checks).toEqual([{ type: "TCP_CHECK", isUp: false, hasRun: true, last: "refused" }]);
+    expect(health.status()[0]?.servers[0]?.checks).toMatchObject([
+      { type: "TCP_CHECK", isUp: false, hasRun: true, last: "refused" },
+    ]);
     world.results.delete("10.0.0.11");
     world.pass(10_000);
     expect(world.take()).toEqual(["add-dest 10.0.0.11 3", "run up11"]);
@@ -196,6 +198,62 @@ describe("another configuration", () => {
     health.replace(config());
     expect(world.take()).toEqual(["delete-dest 10.0.0.11", "delete-dest 10.0.0.12", "delete-service"]);
     world.pass(100_000);
+    expect(world.take()).toEqual([]);
+  });
+});
+
+describe("a server that traffic makes suspect", () => {
+  test("is checked at once, once a second at most, and not before its retry", () => {
+    const world = new FakeWorld();
+    const health = runHealth(config(service({ servers: [checked(11), checked(12)] })), world, 0);
+    world.pass(6000);
+    const doubt = () => health.suspect([{ service: "[192.0.2.1]:tcp:80", server: "[10.0.0.11]:tcp:80" }]);
+    const tries = (): number[] => world.tries.splice(0).map(({ at }) => at);
+    expect(tries()).toEqual([5000, 5000]);
+    doubt();
+    doubt();
+    world.pass(500);
+    doubt();
+    world.pass(400);
+    expect(tries()).toEqual([6000]);
+    world.results.set("10.0.0.11", failed);
+    world.pass(200);
+    doubt();
+    world.pass(500);
+    expect([tries(), world.take().slice(-1)]).toEqual([[7100], ["add-dest 10.0.0.12 1"]]);
+    doubt(); // the retry is due at 8100 all the same
+    world.pass(600);
+    expect([tries(), world.take()]).toEqual([[8100], ["delete-dest 10.0.0.11", "run down11"]]);
+    health.suspect([{ service: "no such", server: "" }]);
+    health.close();
+    doubt();
+    world.pass(20_000);
+    expect(tries()).toEqual([]);
+  });
+});
+
+describe("a recovered server with slow start", () => {
+  const slow = (weight: number, slowStart = 4000) => {
+    const { checks } = checked(11);
+    return config(service({ servers: [server(11, { slowStart, checks, dest: dest("10.0.0.11", weight) }), checked(12)] }));
+  };
+
+  test("gains weight with time, through a reload too, and nothing is left waiting when it is closed", () => {
+    const world = new FakeWorld();
+    world.results.set("10.0.0.11", failed);
+    const health = runHealth(slow(8), world, 0);
+    world.pass(6000);
+    world.results.delete("10.0.0.11");
+    world.take();
+    world.pass(10_000);
+    expect(world.take()).toEqual(["add-dest 10.0.0.11 1", "run up11", "edit-dest 10.0.0.11 2"]);
+    expect(health.status()[0]?.servers[0]).toMatchObject({ weight: 8, weightNow: 2 });
+    health.replace(slow(80));
+    expect(world.take()).toEqual(["edit-dest 10.0.0.11 20"]);
+    world.pass(1000);
+    expect(world.take()).toEqual(["edit-dest 10.0.0.11 40"]);
+    health.close();
+    world.pass(5000);
     expect(world.take()).toEqual([]);
   });
 });

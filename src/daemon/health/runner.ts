@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { Operation } from "../../director/director.ts";
 import { BOOTSTRAP } from "../../health/checker.ts";
 import type { Check, HealthConfig, Millis, Script } from "../../health/config.ts";
+import type { Suspect } from "../../health/passive.ts";
 import type { Ip } from "../../net/ip.ts";
 import type { Cancel, Done } from "./probe.ts";
-import { type CheckStatus, ServiceRun } from "./service-run.ts";
+import { ServiceRun } from "./service-run.ts";
+import type { ServiceStatus } from "./status.ts";
 import type { Wheel } from "./wheel.ts";
 
 /** Runs the checks of all services: wakes their machines, starts their tries, hands on what they want. */
@@ -24,25 +26,12 @@ export interface World {
   log(text: string): void;
 }
 
-export interface ServiceStatus {
-  readonly name: string;
-  readonly hasQuorum: boolean;
-  readonly quorum: number;
-  /** Of the servers that are alive. */
-  readonly weight: number;
-  readonly isSuspended: boolean;
-  readonly servers: readonly {
-    readonly name: string;
-    readonly isAlive: boolean;
-    readonly weight: number;
-    readonly checks: readonly CheckStatus[];
-  }[];
-}
-
 export interface Health {
   status(): readonly ServiceStatus[];
   /** Another configuration: what stays the same goes on undisturbed, and what is known of servers is kept. */
   replace(config: HealthConfig): void;
+  /** Traffic to these servers fails: their checks are made at once, once a second at most. */
+  suspect(servers: readonly Suspect[]): void;
   /** The addresses on this host, for `ha_suspend`. */
   holds(addresses: ReadonlySet<Ip>): void;
   /** No more tries; dests and services are taken away, down scripts run where omega says so. May be called twice. */
@@ -80,6 +69,9 @@ export function runHealth(config: HealthConfig, world: World, bootstrap: Millis 
         const isSame = isSameForAll && before !== undefined && isDeepStrictEqual(before.service, service);
         return isSame ? before : begin(next, service, before);
       });
+    },
+    suspect(servers) {
+      if (isOpen) for (const { service, server } of servers) runs.find((run) => run.service.name === service)?.suspect(server);
     },
     holds(there) {
       addresses = there;

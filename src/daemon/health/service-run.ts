@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { sameDest } from "../../director/director.ts";
-import type { Check, HealthConfig, Millis, Server, Service } from "../../health/config.ts";
-import { isAlive, type ServerState, startServer, weightOf } from "../../health/server.ts";
+import type { HealthConfig, Millis, Server, Service } from "../../health/config.ts";
+import { isAlive, type ServerState, startServer, weightNow, weightOf } from "../../health/server.ts";
 import {
   reloadService,
   type ServiceEffect,
@@ -10,12 +10,18 @@ import {
   startService,
   stepService,
   stopService,
+  warmService,
+  warmth,
   weightSum,
 } from "../../health/service.ts";
 import { wordsOf } from "../../health/words.ts";
 import type { Ip } from "../../net/ip.ts";
 import { CheckRun, type Heard } from "./check-run.ts";
-import type { ServiceStatus, World } from "./runner.ts";
+import type { World } from "./runner.ts";
+import type { ServiceStatus } from "./status.ts";
+
+/** Between two suspicions of one server, ms. */
+const SUSPICION = 1000;
 
 /** A service with its checks at work. */
 export class ServiceRun {
@@ -27,6 +33,8 @@ export class ServiceRun {
   #state: ServiceState;
   #isSuspended = true;
   #isClosed = false;
+  #cancelWarm: () => void = () => {};
+  readonly #suspectedAt = new Map<string, Millis>();
 
   /** @param before what it was in the configuration before; it has been closed */
   constructor(service: Service, config: HealthConfig, world: World, before?: ServiceRun) {
@@ -41,23 +49,26 @@ export class ServiceRun {
       });
     });
     if (before === undefined) world.apply(service.specs.map((spec) => ({ op: "add-service", service: spec })));
-    const step = before === undefined ? startService(service) : this.#takeOver(before);
+    const step = before === undefined ? startService(service, world.now()) : this.#takeOver(before);
     this.#state = step.state;
     this.#carryOut(step.effects);
+    this.#warm();
   }
 
   #takeOver(before: ServiceRun): ServiceStep {
+    const now = this.#world.now();
     const servers = this.service.servers.map((server, s): ServerState => {
       const known = before.#stateOf(server);
-      if (known === undefined) return startServer(server);
+      if (known === undefined) return startServer(server, now);
       const states = this.#checks[s]!.map(({ check, state }) => ({
         isUp: state?.isUp ?? !check.alpha,
         weight: state?.weight ?? 0,
       }));
       const failed = new Set(states.flatMap(({ isUp }, c) => (isUp ? [] : [c])));
-      return { failed, added: states.map(({ weight }) => weight), isKnown: known.isKnown };
+      const since = (failed.size === 0) === isAlive(known) ? known.since : now;
+      return { ...known, failed, added: states.map(({ weight }) => weight), since };
     });
-    return reloadService(before.service, before.#state, this.service, servers);
+    return reloadService(before.service, before.#state, this.service, servers, now);
   }
 
   #placeOf = (server: Server): number => this.service.servers.findIndex(({ dest }) => sameDest(dest, server.dest));
@@ -97,11 +108,32 @@ export class ServiceRun {
       const words = wordsOf(this.service, server, server.checks[c]!, effect);
       if (words !== undefined) this.#world.log(words);
     }
-    if (effect.type === "forgiven" || effect.type === "unknown") return;
+    if (effect.type === "forgiven" || effect.type === "unknown" || effect.type === "flapping") return;
     const input = { server: s, check: c, change: effect };
-    const { state, effects } = stepService(this.service, this.#state, input, this.#config.initNotifies);
+    this.#take(stepService(this.service, this.#state, input, this.#world.now(), this.#config.initNotifies));
+  }
+
+  #take({ state, effects }: ServiceStep): void {
     this.#state = state;
     this.#carryOut(effects);
+    this.#warm();
+  }
+
+  /** Wakes for the next step of slow starts. */
+  #warm(): void {
+    this.#cancelWarm();
+    const at = this.#isClosed ? undefined : warmth(this.service, this.#state, this.#world.now());
+    const step = (): void => this.#take(warmService(this.service, this.#state, this.#world.now()));
+    this.#cancelWarm = at === undefined ? () => {} : this.#world.wheel.at(at, step);
+  }
+
+  /** Traffic to a server fails. Its checks are made at once, once a second at most. */
+  suspect(name: string): void {
+    const s = this.service.servers.findIndex((server) => server.name === name);
+    const now = this.#world.now();
+    if (s < 0 || now - (this.#suspectedAt.get(name) ?? -SUSPICION) < SUSPICION) return;
+    this.#suspectedAt.set(name, now);
+    for (const run of this.#checks[s]!) run.hurry();
   }
 
   #carryOut(effects: readonly ServiceEffect[]): void {
@@ -124,6 +156,7 @@ export class ServiceRun {
 
   close(): void {
     this.#isClosed = true;
+    this.#cancelWarm();
     this.#rest();
   }
 
@@ -133,21 +166,16 @@ export class ServiceRun {
 
   status(): ServiceStatus {
     const { name, quorum, servers } = this.service;
+    const now = this.#world.now();
     return {
       ...{ name, quorum, hasQuorum: this.#state.hasQuorum, isSuspended: this.#isSuspended },
       weight: weightSum(this.service, this.#state.servers),
       servers: servers.map((server, s) => {
         const state = this.#state.servers[s]!;
         const checks = this.#checks[s]!.map((run) => run.status());
-        return { name: server.name, isAlive: isAlive(state), weight: weightOf(server, state), checks };
+        const weights = { weight: weightOf(server, state), weightNow: weightNow(server, state, now) };
+        return { name: server.name, isAlive: isAlive(state), age: Math.round(now - state.since), ...weights, checks };
       }),
     };
   }
 }
-
-export type CheckStatus = {
-  readonly type: Check["type"];
-  readonly isUp: boolean;
-  readonly hasRun: boolean;
-  readonly last: string | undefined;
-};

@@ -7,7 +7,7 @@ import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Report as HealthReport } from "../health/process.ts";
-import type { ServiceStatus } from "../health/runner.ts";
+import type { ServiceStatus } from "../health/status.ts";
 import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
