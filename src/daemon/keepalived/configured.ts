@@ -6,6 +6,7 @@ import { explain } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
+import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
 import type { ServiceStatus } from "../health/status.ts";
 import { openFifo } from "../vrrp/notifier.ts";
@@ -16,13 +17,13 @@ import { type ReadHow, readConfig, tellFindings, type Wanted } from "./read.ts";
 
 /** A keepalived.conf at work: the VRRP process, the checkers process, and what the latter wants of the director. */
 
-/** Between two looks at the addresses of this host, for `ha_suspend`, ms. */
+/** Between two looks at the addresses of this host, for `ha_suspend`, and at failures of traffic, for `passive_check`: ms. */
 const LOOK = 1000;
 
 export interface Around {
   readonly path: string;
   readonly how?: ReadHow;
-  readonly director: Pick<Director, "apply">;
+  readonly director: Pick<Director, "apply" | "service">;
   readonly log: Log;
   /** The JavaScript file of a child. */
   program(name: "lvsd-vrrp" | "lvsd-health"): string;
@@ -88,7 +89,15 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     }
   };
   begin();
-  const clock = setInterval(look, LOOK);
+  const suspectsOf = failureWatch(around.director);
+  const doubt = (): void => {
+    const servers = suspectsOf(wanted.health.services);
+    if (servers.length > 0) health?.send({ type: "suspect", servers });
+  };
+  const clock = setInterval(() => {
+    look();
+    doubt();
+  }, LOOK);
   return {
     reload() {
       if (isStopped) return;
