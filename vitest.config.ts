@@ -13,7 +13,7 @@ const peers = [
 const patience = { retry: 1, testTimeout: 120_000, hookTimeout: 120_000 } as const;
 
 /** Those that must not share the machine. */
-const alone = ["src/daemon/vrrp/load.root.test.ts"];
+const alone = ["src/daemon/vrrp/load.root.test.ts", "bench/failover/failover.test.ts"];
 
 /** `unit` needs no root; `root`, `peers` and `alone` need root, BPF and network namespaces, and run one file at a time. */
 export default defineConfig({
@@ -33,12 +33,12 @@ export default defineConfig({
             ...["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
             ...["cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
           ],
-          exclude: peers, // and so what is alone
+          exclude: [...peers, ...alone],
           fileParallelism: false,
           ...patience,
         },
       },
-      { test: { name: "alone", include: alone, ...patience } },
+      { test: { name: "alone", include: alone, fileParallelism: false, ...patience } },
       {
         test: {
           name: "peers",

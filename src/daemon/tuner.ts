@@ -2,7 +2,7 @@ import type { GlobalDefs } from "../config/keywords.ts";
 import { explain } from "../fault.ts";
 import {
   limitRealTime,
-  lockMemory,
+  lockProgram,
   nameProcess,
   setAffinity,
   setNice,
@@ -64,7 +64,7 @@ export function openTuner(log: (text: string) => void): Tuner {
       // Also for the sake of scripts, which are not to inherit any of it.
       const isPlain = tuning.realTime === before.realTime && tuning.nice === before.nice && tuning.burst === before.burst;
       if (!isPlain) steps.push(() => raise(tuning.realTime));
-      if (tuning.noSwap !== before.noSwap) steps.push(tuning.noSwap ? lockMemory : unlockMemory);
+      if (tuning.noSwap !== before.noSwap) steps.push(tuning.noSwap ? lockProgram : unlockMemory);
       if (tuning.cpus.length > 0 && tuning.cpus.join() !== before.cpus.join()) steps.push(() => setAffinity(tuning.cpus));
       const refused = steps.flatMap(reasonOf);
       if (refused.length > 0) log(`not in force, the kernel refuses: ${refused.join("; ")}`);

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Fault } from "../fault.ts";
 import { cString, errno, libc, struct } from "./koffi.ts";
 
@@ -12,9 +12,7 @@ const SCHED_RR = 2;
 /** What is started from here (scripts) begins as an ordinary process. */
 const SCHED_RESET_ON_FORK = 0x4000_0000;
 const PRIO_PROCESS = 0;
-const MCL_CURRENT = 1;
-const MCL_FUTURE = 2;
-const MCL_ONFAULT = 4;
+const MLOCK_ONFAULT = 1;
 const RLIMIT_RTTIME = 15;
 const PR_SET_NAME = 15;
 const CPU_BYTES = 128;
@@ -27,7 +25,7 @@ const c = {
     "int sched_setaffinity(int tid, size_t size, void *mask)",
   ),
   setpriority: libc<(which: number, who: number, nice: number) => number>("int setpriority(int which, uint32_t who, int nice)"),
-  mlockall: libc<(flags: number) => number>("int mlockall(int flags)"),
+  mlock2: libc<(at: bigint, length: bigint, flags: number) => number>("int mlock2(void *at, size_t length, unsigned int flags)"),
   munlockall: libc<() => number>("int munlockall()"),
   setrlimit: libc<(resource: number, limit: Uint8Array) => number>("int setrlimit(int resource, void *limit)"),
   prctl: libc<(option: number, name: Uint8Array, c: number, d: number, e: number) => number>(
@@ -55,9 +53,18 @@ export function setAffinity(cpus: readonly number[]): void {
   forThreads(`CPUs ${cpus.join(" ")}`, (tid) => c.affinity(tid, mask.length, mask));
 }
 
-/** Memory that is used, now or later, stays in memory; what is never touched is not fetched. Throws a Fault (EPERM, ENOMEM). */
-export function lockMemory(): void {
-  if (c.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) !== 0) throw Fault.fromErrno("mlockall", errno(), "memory");
+/**
+ * The program, its libraries, the stack and malloc's heap stay in memory once they have been used. Not V8's own heap: V8 gives
+ * pages back by MADV_DONTNEED, which the kernel refuses for locked ones, and V8 takes a refusal for a defect and aborts.
+ * Throws a Fault (EPERM, ENOMEM).
+ */
+export function lockProgram(): void {
+  for (const line of readFileSync("/proc/self/maps", "utf8").split("\n")) {
+    const found = /^([0-9a-f]+)-([0-9a-f]+) r.*?(\/|\[heap\]|\[stack\])/.exec(line);
+    if (found === null) continue;
+    const [from, to] = [BigInt(`0x${found[1]}`), BigInt(`0x${found[2]}`)];
+    if (c.mlock2(from, to - from, MLOCK_ONFAULT) !== 0) throw Fault.fromErrno("mlock", errno(), "memory of the program");
+  }
 }
 
 export const unlockMemory = (): void => void c.munlockall();

@@ -20,6 +20,8 @@ export interface Node {
   readonly kind: Kind;
   readonly place: string;
   readonly pid: number;
+  /** Of all its processes, the parent first: what SIGKILL needs for a death of all of it. */
+  pids(): readonly number[];
   log(): string;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
@@ -171,10 +173,20 @@ function startKeepalived(folder: string, place: string, conf: string): Running {
     process.kill(Number(readFileSync(`${base}-vrrp.pid`, "utf8")), "SIGKILL");
     await node.kill();
   };
+  const pids = (): number[] => [child.pid!, Number(readFileSync(`${base}-vrrp.pid`, "utf8"))];
   const both = (signal: NodeJS.Signals): void => {
-    for (const pid of [child.pid!, Number(readFileSync(`${base}-vrrp.pid`, "utf8"))]) process.kill(pid, signal);
+    for (const pid of pids()) process.kill(pid, signal);
   };
-  return { ...node, crash, pause: () => both("SIGSTOP"), resume: () => both("SIGCONT"), status: no, entered: no, reload: no };
+  return {
+    ...node,
+    pids,
+    crash,
+    pause: () => both("SIGSTOP"),
+    resume: () => both("SIGCONT"),
+    status: no,
+    entered: no,
+    reload: no,
+  };
 }
 
 const inside = (place: string, program: string, args: readonly string[], folder: string): ChildProcess =>
@@ -194,6 +206,7 @@ function running(kind: Kind, place: string, child: ChildProcess): Omit<Running, 
   };
   return {
     ...{ kind, place, child, pid: child.pid!, kill, crash: kill },
+    pids: () => [child.pid!],
     log: () => text,
     async stop() {
       child.kill("SIGTERM");
