@@ -100,7 +100,11 @@ export const vrrpInstance = z.looseObject({
 /** Of checks, as src/daemon/health/status.ts has it; ages and waits in ms. */
 const checkOfServer = z.object({
   ...{ type: text, isUp: z.boolean(), hasRun: z.boolean(), age: z.number(), retriesLeft: count, isHeld: z.boolean() },
-  ...{ last: text.exactOptional(), failure: z.object({ reason: text, age: z.number() }).exactOptional() },
+  ...{
+    last: text.exactOptional(),
+    warning: text.exactOptional(),
+    failure: z.object({ reason: text, age: z.number() }).exactOptional(),
+  },
   ...{ took: z.number().exactOptional(), nextIn: z.number().exactOptional() },
 });
 

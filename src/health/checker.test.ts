@@ -130,3 +130,11 @@ describe("a checker in doubt", () => {
     expect(at([failed])).toBe(20_000);
   });
 });
+
+test("a warning is told when it is new, and is no failure", () => {
+  const soon: Result = { type: "ok", warning: "the certificate expires in 3 days" };
+  const sooner: Result = { type: "ok", warning: "the certificate expires in 2 days" };
+  expect(words(check, [soon, soon, failed, soon, sooner, ok, sooner])).toEqual([
+    ...["6 warning,up", "16", "26 forgiven", "27", "37 warning", "47", "57 warning"],
+  ]);
+});

@@ -23,11 +23,12 @@ export interface CheckerState {
   readonly heldFor: Millis;
   /** What it adds to the weight of its server. */
   readonly weight: number;
+  readonly warning: string | undefined;
 }
 
 export type Result =
-  /** `weight`: what the check now adds to its server's weight. */
-  | { readonly type: "ok"; readonly weight?: number }
+  /** `weight`: what the check now adds to its server's weight. `warning`: good, but not for long. */
+  | { readonly type: "ok"; readonly weight?: number; readonly warning?: string }
   | { readonly type: "failed"; readonly reason: string }
   /** Trouble of our own, such as no free descriptor: says nothing about the server (spec 4.2, "local errors"). */
   | { readonly type: "unknown"; readonly reason: string };
@@ -43,6 +44,7 @@ export type CheckerEffect =
   | { readonly type: "flapping"; readonly times: number }
   | { readonly type: "forgiven"; readonly reason: string; readonly retriesLeft: number }
   | { readonly type: "unknown"; readonly reason: string }
+  | { readonly type: "warning"; readonly warning: string }
   | { readonly type: "weight"; readonly weight: number };
 
 export interface CheckerStep {
@@ -59,7 +61,7 @@ export function startChecker(c: Check, now: Millis, random: number, bootstrap: M
   // The retries begin used up: who fails the very first try is down at once.
   return {
     ...{ at, isUp: !c.alpha, since: now, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 },
-    ...{ goodTries: 0, goodSince: undefined, downs: [], heldFor: 0 },
+    ...{ goodTries: 0, goodSince: undefined, downs: [], heldFor: 0, warning: undefined },
   };
 }
 
@@ -77,7 +79,7 @@ export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now:
   }
   switch (input.result.type) {
     case "ok":
-      return succeed(c, s, input.result.weight ?? s.weight, now);
+      return succeed(c, s, input.result, now);
     case "failed":
       return fail(c, s, input.result.reason, now);
     case "unknown":
@@ -89,7 +91,8 @@ export function stepChecker(c: Check, s: CheckerState, input: CheckerInput, now:
 }
 
 /** One that is down has `rise` good tries before it is up, as far apart as retries are, and more when it flaps. */
-function succeed(c: Check, s: CheckerState, weight: number, now: Millis): CheckerStep {
+function succeed(c: Check, s: CheckerState, result: Extract<Result, { type: "ok" }>, now: Millis): CheckerStep {
+  const { weight = s.weight, warning } = result;
   const goodPages = Math.min(c.pages, s.goodPages + 1);
   const isWhole = goodPages === c.pages;
   const goodTries = s.isUp ? 0 : s.goodTries + (isWhole ? 1 : 0);
@@ -110,10 +113,11 @@ function succeed(c: Check, s: CheckerState, weight: number, now: Millis): Checke
       goodPages,
       ...(isUp ? { goodTries: 0, goodSince: undefined, heldFor: 0 } : { goodTries, goodSince, heldFor: s.heldFor }),
       downs: s.downs,
-      weight,
+      ...{ weight, warning },
     },
     effects: [
       ...(weight === s.weight ? [] : [{ type: "weight", weight } as const]),
+      ...(warning === undefined || warning === s.warning ? [] : [{ type: "warning", warning } as const]),
       ...(isTurn ? [{ type: "up", isFirst: !s.hasRun } as const] : []),
     ],
   };

@@ -127,6 +127,17 @@ export interface PagePattern {
   readonly maxOffset: number | undefined;
 }
 
+/** What the certificate of a server must be. */
+export interface CertificateRule {
+  readonly verify: boolean;
+  /** A file of authorities of its own. */
+  readonly ca: string | undefined;
+  /** The name or address it must be for. */
+  readonly name: string;
+  /** Fewer days left are told of; 0: never. */
+  readonly expiryDays: number;
+}
+
 export type HttpVersion = "1.0" | "1.0C" | "1.1";
 export type DnsType = "A" | "NS" | "CNAME" | "SOA" | "MX" | "TXT" | "AAAA" | "RRSIG" | "DNSKEY";
 
@@ -134,6 +145,8 @@ export type Probe =
   | { readonly type: "TCP_CHECK" | "PING_CHECK"; readonly to: Connection }
   | {
       readonly type: "HTTP_GET" | "SSL_GET";
+      /** SSL_GET: of each page. */
+      readonly certificates?: readonly CertificateRule[];
       readonly to: Connection;
       readonly version: HttpVersion;
       readonly pages: readonly Page[];

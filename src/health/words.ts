@@ -13,6 +13,8 @@ export function wordsOf(service: Service, server: Server, check: Check, effect: 
       return successOf(about);
     case "flapping":
       return flappingOf(about, effect.times);
+    case "warning":
+      return `${nameOf(check)} on service ${about.place}: ${effect.warning}`;
     case "forgiven":
       return check.logAllFailures ? `${nameOf(check)} on service ${about.place}: ${effect.reason}` : undefined;
     case "unknown":

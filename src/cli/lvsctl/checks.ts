@@ -28,6 +28,7 @@ export interface CheckOfServer {
   readonly retriesLeft: number;
   readonly isHeld: boolean;
   readonly last?: string;
+  readonly warning?: string;
   readonly failure?: { readonly reason: string; readonly age: number };
   readonly took?: number;
   readonly nextIn?: number;
@@ -68,11 +69,12 @@ function cellsOf(check: CheckOfServer, colors: Colors): string[] {
 }
 
 /** What the last try came to, and if that was good, when and why one failed before. */
-function resultOf({ last, failure, isUp, isHeld, hasRun }: CheckOfServer, colors: Colors): string {
+function resultOf({ last, failure, warning, isUp, isHeld, hasRun }: CheckOfServer, colors: Colors): string {
   if (last === undefined) return "not yet tried";
   if (last !== "ok") return isUp && hasRun ? colors.yellow(`failed, may be tried again: ${last}`) : colors.red(last);
   const before = failure === undefined ? "" : `${seconds(failure.age)} ago: ${failure.reason}`;
-  if (isUp) return before === "" ? "ok" : `ok; failed ${before}`;
+  const soon = warning === undefined ? "" : colors.yellow(`; ${warning}`);
+  if (isUp) return before === "" ? `ok${soon}` : `ok${soon}; failed ${before}`;
   return colors.yellow(`ok, but not yet for long enough${isHeld ? ", since it flaps" : ""}; failed ${before}`);
 }
 

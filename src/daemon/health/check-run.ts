@@ -113,6 +113,7 @@ export class CheckRun {
       retriesLeft: state?.isUp ? Math.max(0, retry - state.failures) : 0,
       isHeld: (state?.heldFor ?? 0) > 0,
       ...(this.#last === undefined ? {} : { last: this.#last }),
+      ...(state?.warning === undefined ? {} : { warning: state.warning }),
       ...(this.#failure && { failure: { reason: this.#failure.reason, age: rounded(now - this.#failure.at) } }),
       ...(this.#took === undefined ? {} : { took: rounded(this.#took) }),
       ...(state?.at === undefined || this.#isResting ? {} : { nextIn: rounded(Math.max(0, state.at - now)) }),

@@ -1,10 +1,11 @@
 import type { GlobalDefs, HttpGet, KeepalivedConfig, RealServer, VirtualServer } from "../../config/keywords.ts";
 import { checksOf, type Check as FileCheck } from "../../config/values.ts";
 import type { DestSpec } from "../../director/director.ts";
-import type { Check, Connection, Flap, Page, PagePattern, Probe, Script } from "../../health/config.ts";
+import type { CertificateRule, Check, Connection, Flap, Page, PagePattern, Probe, Script } from "../../health/config.ts";
 import { defaultPayload } from "../../health/protocols/udp.ts";
 import { familyOf } from "../../net/ip.ts";
 import { firstPort } from "./services.ts";
+import { hostOf } from "./tls.ts";
 
 /** The checks of a real server with what they inherit (spec 2.18, 4.2). */
 
@@ -30,8 +31,9 @@ function checkOf(p: Place, check: FileCheck): Check[] {
     case "PING_CHECK":
       return [timed(p, check.value, { type: check.type, to: connectionOf(p, check.value) })];
     case "HTTP_GET":
-    case "SSL_GET":
       return httpOf(p, check.type, check.value);
+    case "SSL_GET":
+      return httpOf(p, check.type, check.value, check.value);
     case "SMTP_CHECK": {
       const hosts = check.value.host.length > 0 ? check.value.host : [check.value];
       const helo = check.value.heloName;
@@ -111,7 +113,7 @@ const connectionOf = ({ config, vs, rs, dest }: Place, c: Connecting): Connectio
   ...{ fromIp: c.bindto, fromPort: c.bindPort, interface: c.bindIf, fwmark: c.fwmark },
 });
 
-function httpOf(p: Place, type: "HTTP_GET" | "SSL_GET", c: HttpGet): Check[] {
+function httpOf(p: Place, type: "HTTP_GET" | "SSL_GET", c: HttpGet, ssl?: RealServer["sslGet"][number]): Check[] {
   const to = connectionOf(p, c);
   const good = c.url.filter((url) => url.path !== undefined);
   if (good.length === 0) p.note(`${type} of ${p.dest.addr} is left out: it has no url with a path`);
@@ -119,9 +121,15 @@ function httpOf(p: Place, type: "HTTP_GET" | "SSL_GET", c: HttpGet): Check[] {
   const own = c.virtualhost ?? p.rs.virtualhost ?? p.vs.virtualhost;
   const pages = good.map((url) => pageOf(p, url, url.virtualhost ?? own ?? hostText(to)));
   const sni = good.map((url) => (c.enableSni ? (c.sniName ?? url.virtualhost ?? own) : undefined));
-  const check = timed(p, { ...c, retry: c.retry ?? c.nbGetRetry }, { type, to, version: c.httpProtocol, pages, sni });
+  const certificates = ssl && good.map((url, i) => ruleOf(ssl, ssl.tlsName ?? sni[i] ?? url.virtualhost ?? own ?? to.ip));
+  const probe = { type, to, version: c.httpProtocol, pages, sni, ...(certificates && { certificates }) };
+  const check = timed(p, { ...c, retry: c.retry ?? c.nbGetRetry }, probe);
   return [{ ...check, pages: pages.length, fastRecovery: c.fastRecovery }];
 }
+
+const ruleOf = (c: RealServer["sslGet"][number], name: string): CertificateRule => ({
+  ...{ verify: c.tlsVerify, ca: c.tlsCa, name: hostOf(name), expiryDays: c.tlsExpiryDays },
+});
 
 const hostText = ({ ip, port }: Connection): string => (familyOf(ip) === "ipv6" ? `[${ip}]:${port}` : `${ip}:${port}`);
 

@@ -1,5 +1,5 @@
 import type { Result } from "../../health/checker.ts";
-import type { HealthConfig, Probe } from "../../health/config.ts";
+import type { CertificateRule, HealthConfig, Probe } from "../../health/config.ts";
 import { httpDialogue } from "../../health/protocols/http.ts";
 import { smtpDialogue } from "../../health/protocols/smtp.ts";
 import { askDns, askUdp, ping } from "./datagram.ts";
@@ -17,6 +17,8 @@ export type Cancel = () => void;
 /** All but what is told by events. */
 export type TriedProbe = Exclude<Probe, { type: "BFD_CHECK" }>;
 
+const ANY_CERTIFICATE: CertificateRule = { verify: false, ca: undefined, name: "", expiryDays: 0 };
+
 /** `done` is called once and never within this call. */
 export function startProbe(probe: TriedProbe, page: number, tls: HealthConfig["tls"], done: Done): Cancel {
   switch (probe.type) {
@@ -26,7 +28,8 @@ export function startProbe(probe: TriedProbe, page: number, tls: HealthConfig["t
     case "SSL_GET": {
       const wanted = probe.pages[page]!;
       const talk = httpDialogue(wanted, probe.version);
-      return converse(probe.to, talk, probe.type === "SSL_GET" ? { ...tls, servername: probe.sni[page] ?? "" } : undefined, done);
+      const rule = { ...ANY_CERTIFICATE, ...probe.certificates?.[page], files: tls, servername: probe.sni[page] ?? "" };
+      return converse(probe.to, talk, probe.type === "SSL_GET" ? rule : undefined, done);
     }
     case "SMTP_CHECK":
       return converse(probe.to, smtpDialogue(probe.helo), undefined, done);

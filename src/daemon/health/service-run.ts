@@ -108,7 +108,7 @@ export class ServiceRun {
       const words = wordsOf(this.service, server, server.checks[c]!, effect);
       if (words !== undefined) this.#world.log(words);
     }
-    if (effect.type === "forgiven" || effect.type === "unknown" || effect.type === "flapping") return;
+    if (effect.type !== "up" && effect.type !== "down" && effect.type !== "weight") return;
     const input = { server: s, check: c, change: effect };
     this.#take(stepService(this.service, this.#state, input, this.#world.now(), this.#config.initNotifies));
   }

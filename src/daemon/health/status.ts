@@ -14,6 +14,8 @@ export interface CheckStatus {
   readonly isHeld: boolean;
   /** Of the last try: "ok", or why not. */
   readonly last?: string;
+  /** It is good, but not for long. */
+  readonly warning?: string;
   readonly failure?: { readonly reason: string; readonly age: Millis };
   /** How long the last try took. */
   readonly took?: Millis;

@@ -1,23 +1,22 @@
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { explain } from "../../fault.ts";
 import type { Result } from "../../health/checker.ts";
-import type { Connection, HealthConfig } from "../../health/config.ts";
+import type { Connection } from "../../health/config.ts";
 import { bad, type Dialogue } from "../../health/dialogue.ts";
 import { connectMarked } from "./connect.ts";
 import type { Cancel, Done } from "./probe.ts";
+import { expiryOf, type Tls, tlsOptions } from "./tls.ts";
 import { troubleOf } from "./trouble.ts";
 
 /** Connects and holds a conversation over TCP or TLS. The timeout begins anew with each step forward. */
-
-type Tls = HealthConfig["tls"] & { readonly servername: string };
 
 export function converse(to: Connection, talk: Dialogue, tls: Tls | undefined, done: Done): Cancel {
   let socket: Socket | undefined;
   let giveUp: () => void = () => {};
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
+  let warning: string | undefined;
 
   const end = (result: Result | undefined): void => {
     if (isOver) return;
@@ -25,7 +24,7 @@ export function converse(to: Connection, talk: Dialogue, tls: Tls | undefined, d
     clearTimeout(timer);
     giveUp();
     socket?.destroy();
-    if (result !== undefined) done(result);
+    if (result !== undefined) done(result.type === "ok" && warning !== undefined ? { ...result, warning } : result);
   };
   const forward = (): void => {
     clearTimeout(timer);
@@ -63,7 +62,10 @@ export function converse(to: Connection, talk: Dialogue, tls: Tls | undefined, d
     try {
       const secure = connectTls({ ...tlsOptions(tls), socket: plain });
       secure.on("error", fail);
-      secure.once("secureConnect", () => ready(secure));
+      secure.once("secureConnect", () => {
+        warning = expiryOf(secure, tls.expiryDays);
+        ready(secure);
+      });
     } catch (error) {
       end({ type: "unknown", reason: explain(error) }); // a certificate of ours that cannot be used
     }
@@ -92,12 +94,4 @@ const from = (to: Connection) => ({
 function sayGoodbye(stream: Socket, words: Uint8Array | undefined, close: () => void): void {
   if (words === undefined) close();
   else stream.write(new Uint8Array(0), close);
-}
-
-/** Certificates of servers are not verified (spec 4.6). */
-function tlsOptions({ key, cert, ca, passphrase, servername }: Tls): ConnectionOptions {
-  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
-  const options = { key: file(key), cert: file(cert), ca: file(ca), passphrase };
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...given, servername, rejectUnauthorized: false };
 }
