@@ -121,8 +121,9 @@ struct conn {
 	/* line 1: what rewriting needs */
 	struct flow out;        /* dest -> client (FullNAT: dest -> local address) */
 	struct hop hop;         /* towards the client */
-	__u32 n_control;        /* conns that name this one as their control */
+	__u32 mtu;              /* of the way there, bytes */
 	/* cold */
+	__u32 n_control;        /* conns that name this one as their control */
 	__u32 life;             /* enum conn_life */
 	__u32 service;          /* id */
 	__u32 fwmark;
@@ -133,7 +134,7 @@ struct conn {
 	__u32 serial;           /* counts the lives of this slot */
 	__u32 old_state;
 	__u32 pe;               /* persistence engine data: index + 1 */
-	__u32 spare[6];
+	__u32 spare[5];
 };
 
 /*

@@ -72,7 +72,7 @@ __noinline int tunnel_error(HOOK_CONTEXT *ctx, struct packet *p)
 		return leave(p, EXIT_ICMP_SWALLOWED, V_DROP);
 	if (is_available(d))
 		count_out(p, m.conn);
-	if (unlikely(m.conn->hop.generation != set->generation) && !refresh_client_hop(ctx, p->ifindex, m.conn, set->generation))
+	if (!knows_client_hop(ctx, p, set, m.conn))
 		return leave(p, EXIT_REPLY_SLOW, V_PASS);
 	return send_to(ctx, p, &m.conn->hop, 4, EXIT_ICMP_RELATED);
 }
@@ -159,7 +159,7 @@ static __always_inline enum verdict send_error(HOOK_CONTEXT *ctx, struct packet 
 	if (!c || !d)
 		return leave(p, EXIT_BUG, V_DROP);
 	if (to_client)
-		return send_to_client(ctx, p, set, c, EXIT_ICMP_RELATED);
+		return send_to_client(ctx, p, c, knows_client_hop(ctx, p, set, c), EXIT_ICMP_RELATED);
 	if (!decrement_ttl(ctx, p))
 		return leave(p, EXIT_BUG, V_DROP);
 	if (c->method != METHOD_TUNNEL)

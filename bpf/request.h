@@ -19,11 +19,14 @@ static __always_inline enum verdict forward_nat(HOOK_CONTEXT *ctx, struct packet
 	return send_to(ctx, p, &d->hop, p->flow.family, c->method == METHOD_FULLNAT ? EXIT_FULLNAT : EXIT_NAT);
 }
 
-static __always_inline enum verdict forward_tunnel(HOOK_CONTEXT *ctx, struct packet *p, struct dest *d)
+static __always_inline enum verdict forward_tunnel(HOOK_CONTEXT *ctx, struct packet *p, const struct settings *set, struct dest *d)
 {
-	bool pushed = is_plain_ipip(p, d) ? push_plain_ipip(ctx, p, d) : push_tunnel(ctx, p, d);
+	bool plain = is_plain_ipip(p, d);
+	__u32 room = d->mtu - (plain ? sizeof(struct iphdr) : tunnel_overhead(d));
 
-	if (!pushed)
+	if (unlikely(p->wire_len > room))
+		return refuse(ctx, p, TROUBLE_TOO_BIG, room, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
+	if (!(plain ? push_plain_ipip(ctx, p, set, d) : push_tunnel(ctx, p, d)))
 		return leave(p, EXIT_NO_ROOM, V_DROP);
 	return send_to(ctx, p, &d->hop, d->family, EXIT_TUNNEL);
 }
@@ -50,13 +53,8 @@ static __always_inline enum verdict forward(HOOK_CONTEXT *ctx, struct packet *p,
 	if (!decrement_ttl(ctx, p))
 		return leave(p, EXIT_BUG, V_DROP);
 
-	if (c->method == METHOD_TUNNEL) {
-		__u32 room = d->mtu - tunnel_overhead(d);
-
-		if (unlikely(p->wire_len > room))
-			return refuse(ctx, p, TROUBLE_TOO_BIG, room, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
-		return forward_tunnel(ctx, p, d);
-	}
+	if (c->method == METHOD_TUNNEL)
+		return forward_tunnel(ctx, p, set, d);
 	if (unlikely(p->wire_len > d->mtu))
 		return refuse(ctx, p, TROUBLE_TOO_BIG, d->mtu, EXIT_TOO_BIG, EXIT_TOO_BIG_QUIET);
 	if (c->method == METHOD_ROUTE)

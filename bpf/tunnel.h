@@ -181,12 +181,17 @@ static __always_inline bool is_plain_ipip(const struct packet *p, const struct d
 	return d->tun_type == TUNNEL_IPIP && d->family == 4 && p->flow.family == 4;
 }
 
-static __always_inline bool push_plain_ipip(HOOK_CONTEXT *ctx, const struct packet *p, const struct dest *d)
+static __always_inline bool push_plain_ipip(HOOK_CONTEXT *ctx, const struct packet *p, const struct settings *set, const struct dest *d)
 {
-	struct outer o = {};
+	const struct iphdr *ip = hook_data(ctx) + ETH_LEN;
+	struct outer o = { .protocol = IPPROTO_IPIP, .df = p->df && set->pmtu_disc };
 
-	return read_inner(ctx, p, d, &o) && hook_grow(ctx, sizeof(struct iphdr), PUSH_IPIP, 4) &&
-	       write_outer4(ctx, d, &o, p->len + sizeof(struct iphdr));
+	if ((void *)(ip + 1) > hook_end(ctx))
+		return false;
+	o.tos = outer_tos(ip->tos);
+	o.ttl = p->ttl - 1;
+	o.id = ip->id;
+	return hook_grow(ctx, sizeof(struct iphdr), PUSH_IPIP, 4) && write_outer4(ctx, d, &o, p->len + sizeof(struct iphdr));
 }
 
 /* Wrap the packet up for its dest. Its TTL has been decremented. */

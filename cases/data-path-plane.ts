@@ -224,7 +224,8 @@ function hopTo(address: Ip): Hop {
   const way = wayTo(address);
   if (way.state === "local") return { state: "local" };
   if (way.state === "unreachable") return { state: "unreachable", reason: "no-route" };
-  if (way.state === "unresolved") return { state: "unresolved", ifindex: SERVER_SIDE, via: address, source: address, mtu: 1500 };
+  if (way.state === "unresolved")
+    return { state: "unresolved", ifindex: SERVER_SIDE, via: address, source: way.source, mtu: 1500 };
   return {
     ...{ state: "resolved", ifindex: ifindexOf(way.side), via: way.via, source: way.source, mtu: way.mtu },
     ...{ sourceMac: ownMac(way.side), destinationMac: macOf(way.via) },

@@ -342,7 +342,7 @@ export class Generator {
   #payload(): Uint8Array {
     const random = this.#random;
     const length = random.chance(0.06)
-      ? random.pick([940, 960, 961, 980, 1400, 1432, 1440, 1441, 1452, 1460, 1461, 1480])
+      ? random.pick([940, 960, 961, 980, 1260, 1261, 1272, 1273, 1400, 1432, 1440, 1441, 1452, 1460, 1461, 1480])
       : random.below(20);
     return new Uint8Array(length).fill(random.below(256));
   }

@@ -1,12 +1,13 @@
 import { ip } from "../src/net/ip.ts";
 import { eth, type Frame, type Ipv6Options, ipv6 } from "../src/wire/build.ts";
 import { client, conns, counts, type PacketCase, server, size } from "./case.ts";
-import { fromClient, ownMac, toServer, VIP, VIP6, wireMac } from "./network.ts";
+import { FAR_MTU, fromClient, ownMac, toServer, VIP, VIP6, wireMac } from "./network.ts";
 
 /** IPv6, and tunnels that change the family (spec 5.5, 5.9). */
 
 const C = "2001:db8:1::3";
 const S = "2001:db8:2::11";
+const FAR = "2001:db8:1::9";
 const hello = { payload: "hello, world!" };
 
 const fromClient6 = (to: string, options?: Ipv6Options): Frame => eth(wireMac(ip(C)), ownMac("client")).ipv6(C, to, options);
@@ -162,6 +163,29 @@ export const ipv6Cases: readonly PacketCase[] = [
           rest: 1460,
           payload: ipv6(C, VIP6, { hopLimit: 63 })
             .tcp(1, 80, "A", { payload: new Uint8Array(1461 - 60) })
+            .bytes()
+            .subarray(0, 1280 - 48),
+        }),
+      ),
+    ],
+  },
+  {
+    name: "an answer too long for the way to the client: the dest is told that way's MTU",
+    setup: `-A ${key} -s rr \n -a ${key} -r [${S}]:80 -m`,
+    steps: [
+      client(
+        eth(wireMac(ip(FAR)), ownMac("client"))
+          .ipv6(FAR, VIP6)
+          .tcp(1, 80, "S"),
+        "redirect nat",
+      ),
+      server(
+        fromServer6(S, FAR).tcp(80, 1, "SA", { payload: new Uint8Array(1301 - 60) }),
+        "tx too-big",
+        toServer6(S, "2001:db8:2::1", S, { hopLimit: 64 }).icmpv6(2, 0, {
+          rest: FAR_MTU,
+          payload: ipv6(S, FAR)
+            .tcp(80, 1, "SA", { payload: new Uint8Array(1301 - 60) })
             .bytes()
             .subarray(0, 1280 - 48),
         }),

@@ -88,9 +88,7 @@ function hopTo(address: Ip): Hop {
   if (before !== undefined) return before;
   const way = wayTo(address);
   const hop: Hop =
-    way.state === "resolved"
-      ? resolvedHop(ifindexOf(way.side), macOf(way.via), ownMac(way.side), way.source, way.mtu)
-      : { state: way.state };
+    way.state === "resolved" ? resolvedHop(ifindexOf(way.side), macOf(way.via), ownMac(way.side), way.source, way.mtu) : way;
   known.set(address, hop);
   return hop;
 }

@@ -2,7 +2,18 @@ import { execFileSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import type { Ip } from "../src/net/ip.ts";
 import { enterNamespace, netnsPath } from "../src/platform/namespace.ts";
-import { CLIENT_SIDE, MTU, macOf, neighbours, OWN_ADDRESSES, ownMac, SERVER_SIDE, type Side } from "./network.ts";
+import {
+  CLIENT_SIDE,
+  FAR_MTU,
+  farClients,
+  MTU,
+  macOf,
+  neighbours,
+  OWN_ADDRESSES,
+  ownMac,
+  SERVER_SIDE,
+  type Side,
+} from "./network.ts";
 
 const ip = (...args: string[]): void => void execFileSync("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
 let made = 0;
@@ -57,6 +68,7 @@ function furnish(name: string): void {
   for (const { side, address } of neighbours) {
     inside("neighbour", "add", address, "lladdr", macOf(address), "dev", deviceOf(side), "nud", "permanent");
   }
+  for (const address of farClients) inside("route", "add", address, "dev", "c0", "mtu", "lock", String(FAR_MTU));
   inside("route", "add", "172.16.0.0/12", "via", "10.1.0.254");
   inside("-6", "route", "add", "2001:db8:16::/48", "via", "2001:db8:1::254");
 }

@@ -1,5 +1,5 @@
 import { client, conns, counts, holds, type PacketCase, run, server, serviceCounts, size, wait } from "./case.ts";
-import { fromClient, fromServer, toClient, toServer, VIP } from "./network.ts";
+import { FAR_MTU, fromClient, fromServer, toClient, toServer, VIP } from "./network.ts";
 
 /** NAT: both directions, ports, checksums, what else may stand in a packet (spec 5.4, 5.5, A.5). */
 
@@ -16,10 +16,21 @@ const udp = `
   -a -u 10.1.0.100:53 -r 10.2.0.11:5353 -m
 `;
 const hello = { payload: "hello, world!" };
-const large = { payload: new Uint8Array(1480) }; // with its headers beyond the MTU
+const bytes = (n: number) => ({ payload: new Uint8Array(n) });
 const stamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
 const C = "10.1.0.3";
 const S = "10.2.0.11";
+const FAR = "10.1.0.9";
+
+/** What the real server hears of such an answer, from the director and about the packet as it was sent. */
+const tooLong = (flags: string, options: { payload: Uint8Array }) =>
+  toServer(S, "10.2.0.1", S, { ttl: 64, tos: 0xc0 }).icmp(3, 4, {
+    rest: FAR_MTU,
+    payload: fromServer(S, FAR)
+      .tcp(8080, 1004, flags, options)
+      .bytes()
+      .subarray(14, 14 + 548),
+  });
 
 export const natCases: readonly PacketCase[] = [
   {
@@ -146,12 +157,24 @@ export const natCases: readonly PacketCase[] = [
     ],
   },
   {
-    name: "an answer's way does not depend on its length, be it the first or a later one",
+    name: "an answer too long for the way to the client is refused with that way's MTU, be it the first or a later one",
     setup: mapped,
     steps: [
+      client(fromClient(FAR, VIP).tcp(1004, 80, "S"), "redirect nat"),
+      server(fromServer(S, FAR).tcp(8080, 1004, "SA", bytes(1261)), "tx too-big", tooLong("SA", bytes(1261))),
+      server(
+        fromServer(S, FAR).tcp(8080, 1004, "SA", bytes(1260)),
+        "redirect nat-reply",
+        toClient(FAR, VIP).tcp(80, 1004, "SA", bytes(1260)),
+      ),
+      server(fromServer(S, FAR).tcp(8080, 1004, "A", bytes(1261)), "tx too-big", tooLong("A", bytes(1261))),
+      counts("10.2.0.11:8080", 1, 1, 1, 40, 1300),
       client(fromClient(C, VIP).tcp(1004, 80, "S"), "redirect nat"),
-      server(fromServer(S, C).tcp(8080, 1004, "SA", large), "redirect nat-reply", toClient(C, VIP).tcp(80, 1004, "SA", large)),
-      server(fromServer(S, C).tcp(8080, 1004, "A", large), "redirect nat-reply", toClient(C, VIP).tcp(80, 1004, "A", large)),
+      server(
+        fromServer(S, C).tcp(8080, 1004, "SA", bytes(1261)),
+        "redirect nat-reply",
+        toClient(C, VIP).tcp(80, 1004, "SA", bytes(1261)),
+      ),
     ],
   },
   {

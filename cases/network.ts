@@ -13,7 +13,7 @@ import { eth, type Frame, type Ipv4Options } from "../src/wire/build.ts";
  *   10.1.0.21, a real ───┘  director  s0, 11  10.2.0.31     there is no route to it
  *    server beside them            10.2.0.1
  *
- * 203.0.113.0/24 cannot be reached: no route. The VIPs are on none of the interfaces, which XDP does not need.
+ * The way to client .9 has an MTU of 1300. 203.0.113.0/24 cannot be reached: no route. The VIPs are on none of the interfaces, which XDP does not need.
  *
  * The same hosts have IPv6: 10.x.0.n is 2001:db8:x::n, n written as it is, and the gateway leads to 2001:db8:16::/48.
  */
@@ -45,10 +45,14 @@ export const markRules: readonly MarkRule[] = [
 
 export const MTU = 1500;
 export const SMALL_MTU = 1000;
+/** The way to this client is narrow. */
+const FAR = 9;
+export const FAR_MTU = 1300;
+export const farClients: readonly Ip[] = [ip(`10.1.0.${FAR}`), ip(`2001:db8:1::${FAR}`)];
 
 export type Way =
   | { readonly state: "resolved"; readonly side: Side; readonly via: Ip; readonly mtu: number; readonly source: Ip }
-  | { readonly state: "unresolved" }
+  | { readonly state: "unresolved"; readonly source: Ip }
   | { readonly state: "unreachable" }
   | { readonly state: "local" };
 
@@ -73,12 +77,13 @@ function findWay(address: Ip): Way {
   if (OWN_ADDRESSES.includes(address)) return { state: "local" };
   const family = familyOf(address);
   const on = (side: Side, via: Ip, mtu = MTU): Way => ({ state: "resolved", side, via, mtu, source: OWN[family][side] });
+  const unresolved = (side: Side): Way => ({ state: "unresolved", source: OWN[family][side] });
   if (isBehindGateway(address)) return on("client", GATEWAYS[family]);
   const { net, host = 0 } = placeOf(address) ?? {};
-  if (net === 1) return clientHosts.includes(host) ? on("client", address) : { state: "unresolved" };
+  if (net === 1) return clientHosts.includes(host) ? on("client", address, host === FAR ? FAR_MTU : MTU) : unresolved("client");
   if (net !== 2) return { state: "unreachable" };
   if (serverHosts.includes(host)) return on("server", address, host === 20 ? SMALL_MTU : MTU);
-  return { state: host === 31 ? "unreachable" : "unresolved" };
+  return host === 31 ? { state: "unreachable" } : unresolved("server");
 }
 
 const clientHosts = [2, 3, 4, 5, 6, 7, 8, 9, 21, 254];

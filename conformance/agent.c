@@ -272,10 +272,13 @@ static void note_frame(int side, const unsigned char *frame, size_t length)
 	putc('\n', answer);
 }
 
+static int answered;    /* the pick went back to the client: nobody takes it */
+
 static void note_pick(int side, const unsigned char *frame, size_t length)
 {
 	(void)length;
 	noted = 1;
+	answered |= side == 0;
 	fprintf(answer, "%c%02x,", SIDES[side], frame[5]);
 }
 
@@ -295,15 +298,20 @@ static void send_frames(char **word)
 	drain(note_frame, quiet_ms, patience_ms);
 }
 
-/* A new flow's first packet makes one frame come out; only when none is there yet, the marker tells whether one will be. */
+/*
+ * A new flow's first packet makes one frame come out; only when none is there yet, the marker tells whether one will be.
+ * Refusals are paced: both sides answer no more than 1000 a second.
+ */
 static void send_pick(char **word)
 {
 	fputs("p ", answer);
 	send_one(side_of(word[1]), word[2]);
-	noted = 0;
+	noted = answered = 0;
 	empty_socket(1, note_pick);
 	if (!noted)
 		drain(note_pick, 0, patience_ms);
+	if (answered)
+		sleep_ms(1);
 	putc('\n', answer);
 }
 

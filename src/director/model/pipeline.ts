@@ -11,7 +11,7 @@ import { followFragment, type Plane } from "./plane.ts";
 import { related } from "./related.ts";
 import { open } from "./schedule.ts";
 import { SCTP, TCP } from "./states.ts";
-import { answer, forward } from "./transmit.ts";
+import { answer, forward, refuseLong } from "./transmit.ts";
 
 /**
  * The way of a packet, as in bpf/lvs.h (spec 5.2 to 5.4):
@@ -55,6 +55,8 @@ function isForHost(plane: Plane, packet: Packet): boolean {
 /** A dest's answer. */
 function reply(plane: Plane, packet: Packet, conn: Conn): Outcome {
   if (packet.ttl <= 1) return pass("ttl"); // untouched: the stack tells the dest
+  const refused = refuseLong(plane, packet, conn);
+  if (refused !== undefined) return refused;
   countOut(plane, packet, conn);
   track(plane, packet, conn, "out");
   return answer(plane, packet, conn);

@@ -66,6 +66,15 @@ function translate(packet: Packet, conn: Conn, mtu: number): void {
   if (hasToa) insertToa(packet, conn);
 }
 
+/** Is a dest's answer too long for the way to the client? The dest is told as by any router, about the packet as it sent it. */
+export function refuseLong(plane: Plane, packet: Packet, conn: Conn): Outcome | undefined {
+  const way = plane.world.hop(sourceOf(conn.in));
+  if (way.state !== "resolved" || packet.length <= way.mtu) return undefined;
+  const back = conn.dest && plane.world.hop(conn.dest.addr);
+  const source = back?.state === "resolved" || back?.state === "unresolved" ? back.source : undefined;
+  return refuse(plane, packet, "too-big", "too-big", "too-big-quiet", way.mtu, source);
+}
+
 /** A dest's answer: its source becomes the service's address again. */
 export function answer(plane: Plane, packet: Packet, conn: Conn): Outcome {
   noteServerIsn(packet, conn);

@@ -23,7 +23,7 @@ export type Hop =
       /** The director's address on the way: outer source of tunnels. */
       readonly source: Ip;
     }
-  | { readonly state: "unresolved" }
+  | { readonly state: "unresolved"; readonly source?: Ip }
   | { readonly state: "unreachable" }
   | { readonly state: "local" };
 

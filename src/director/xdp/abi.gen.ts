@@ -3,7 +3,7 @@
 export const addr = { size: 16, w: 0 } as const;
 export const flow = { size: 40, src: 0, dst: 16, sport: 32, dport: 34, protocol: 36, family: 37, kind: 38 } as const;
 export const hop = { size: 20, ifindex: 0, generation: 4, dmac: 8, smac: 14 } as const;
-export const conn = { size: 192, in: 0, inSrc: 0, inDst: 16, inSport: 32, inDport: 34, inProtocol: 36, inFamily: 37, inKind: 38, dest: 40, flags: 44, state: 46, method: 47, expires: 48, timeout: 52, inPkts: 56, control: 60, out: 64, outSrc: 64, outDst: 80, outSport: 96, outDport: 98, outProtocol: 100, outFamily: 101, outKind: 102, hop: 104, hopIfindex: 104, hopGeneration: 108, hopDmac: 112, hopSmac: 118, nControl: 124, life: 128, service: 132, fwmark: 136, laddr: 140, serverIsn: 144, syncEndtime: 148, created: 152, serial: 156, oldState: 160, pe: 164, spare: 168 } as const;
+export const conn = { size: 192, in: 0, inSrc: 0, inDst: 16, inSport: 32, inDport: 34, inProtocol: 36, inFamily: 37, inKind: 38, dest: 40, flags: 44, state: 46, method: 47, expires: 48, timeout: 52, inPkts: 56, control: 60, out: 64, outSrc: 64, outDst: 80, outSport: 96, outDport: 98, outProtocol: 100, outFamily: 101, outKind: 102, hop: 104, hopIfindex: 104, hopGeneration: 108, hopDmac: 112, hopSmac: 118, mtu: 124, nControl: 128, life: 132, service: 136, fwmark: 140, laddr: 144, serverIsn: 148, syncEndtime: 152, created: 156, serial: 160, oldState: 164, pe: 168, spare: 172 } as const;
 export const bucket = { size: 64, entry: 0 } as const;
 export const dest = { size: 128, addr: 0, port: 16, family: 18, method: 19, weight: 20, flags: 24, active: 28, total: 32, persist: 36, upper: 40, lower: 44, hop: 48, hopIfindex: 48, hopGeneration: 52, hopDmac: 56, hopSmac: 62, mtu: 68, tunPort: 72, tunType: 74, tunFlags: 75, source: 76, service: 92, lastWeight: 96, position: 100, connFlags: 104, life: 106, of: 108, ofAddr: 108, ofPort: 124, ofProtocol: 126, ofFamily: 127 } as const;
 export const serviceKey = { size: 20, addr: 0, port: 16, protocol: 18, family: 19 } as const;
@@ -35,4 +35,4 @@ export const flowKind = { "packet": 0, "template": 1 } as const;
 export const deviceFlag = { "known": 1, "redirect": 2 } as const;
 
 /** Of all structs above: maps of another layout are not adopted. */
-export const LAYOUT = 0x0b31534a0aa0f925n;
+export const LAYOUT = 0xd7789af07f537844n;
