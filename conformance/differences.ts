@@ -39,7 +39,7 @@ const NO_SIP = "there is no persistence engine for SIP: the service is refused w
 const FOLLOWED = "fragments are followed by a table and sent on as they are, not put together and cut anew";
 const NO_CUTTING = "nothing is cut into fragments: what is too big is answered by ICMP, with DF or without";
 const CLIENT_PATH =
-  "replies are not held against path MTUs towards clients; a router that has to drop one tells the real server by ICMP";
+  "replies are held against the MTU of the device towards the client, and of its route where that says `mtu lock`: bpf_fib_lookup knows no other; and nothing is cut into fragments";
 const ICMPV6_SUM =
   "ICMPv6 errors from NAT real servers are taken with right checksums; the kernel takes only those without the pseudo header";
 const EXTENSIONS =

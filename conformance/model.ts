@@ -49,6 +49,7 @@ const modelDialect: Dialect = {
 /** Topology.ts as the model's world. */
 class CaseWorld implements World {
   readonly #routes = new Map<string, Hop>();
+  readonly #deviceMtu = new Map<number, number>();
   mac(ifindex: number): Uint8Array {
     return directorMac(ifindex === 1 ? "c" : "r");
   }
@@ -56,9 +57,12 @@ class CaseWorld implements World {
     return OWN.has(address) || address.startsWith("127.");
   }
   hop(address: Ip): Hop {
-    return this.isLocal(address) ? { state: "local" } : (this.#routes.get(address) ?? neighbour(address));
+    if (this.isLocal(address)) return { state: "local" };
+    const hop = this.#routes.get(address) ?? neighbour(address);
+    const mtu = hop.state === "resolved" ? this.#deviceMtu.get(hop.ifindex) : undefined;
+    return hop.state === "resolved" && mtu !== undefined ? { ...hop, mtu } : hop;
   }
-  /** `ip route` as far as the cases go; false: not understood. */
+  /** `ip route` and `ip link` as far as the cases go; false: not understood. */
   route(words: readonly string[]): boolean {
     const text = words.join(" ");
     const mtu = /^(?:-6 )?route replace (\S+?)\/\d+ dev (dc|dr) mtu (\d+)$/.exec(text);
@@ -67,7 +71,9 @@ class CaseWorld implements World {
       if (hop.state === "resolved") this.#routes.set(ip(mtu[1]!), { ...hop, mtu: Number(mtu[3]) });
       return true;
     }
-    if (words[0] === "rule" || words[2] === "local") return true; // XDP and the model see marked packets anyway
+    const device = /^link set d(c|r) mtu (\d+)$/.exec(text);
+    if (device !== null) this.#deviceMtu.set(IFINDEX[device[1] as SideLetter], Number(device[2]));
+    if (device !== null || words[0] === "rule" || words[2] === "local") return true; // XDP and the model see marked packets anyway
     const unreachable = /^route add unreachable (\S+)\/32$/.exec(text);
     if (unreachable !== null) this.#routes.set(ip(unreachable[1]!), { state: "unreachable" });
     const via = /^route add (\S+)\.0\/24 via (\S+) dev (dc|dr)$/.exec(text);
