@@ -13,8 +13,16 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 test("the places are named for the network namespace, and LVSD_SOCKET moves the socket alone", () => {
   const inode = statSync("/proc/self/ns/net").ino;
-  expect(placesOf({})).toEqual({ socket: `/run/lvsd/${inode}.sock`, pid: `/run/lvsd/${inode}.pid` });
-  expect(placesOf({ LVSD_SOCKET: "/tmp/s" })).toEqual({ socket: "/tmp/s", pid: `/run/lvsd/${inode}.pid` });
+  expect(placesOf({})).toEqual({
+    socket: `/run/lvsd/${inode}.sock`,
+    pid: `/run/lvsd/${inode}.pid`,
+    owned: `/run/lvsd/${inode}.owned`,
+  });
+  expect(placesOf({ LVSD_SOCKET: "/tmp/s" })).toEqual({
+    socket: "/tmp/s",
+    pid: `/run/lvsd/${inode}.pid`,
+    owned: `/run/lvsd/${inode}.owned`,
+  });
 });
 
 describe("a namespace", () => {

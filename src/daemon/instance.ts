@@ -27,10 +27,13 @@ export interface Places {
   readonly socket: string;
   /** Holds the pid; locked while lvsd runs. Of the namespace, wherever the socket is. */
   readonly pid: string;
+  /** Remembers what of the table the configuration file has made. */
+  readonly owned: string;
 }
 
 export function placesOf(env: NodeJS.ProcessEnv = process.env): Places {
-  return { socket: socketPath(env), pid: `${RUN}/${statSync("/proc/self/ns/net").ino}.pid` };
+  const { ino } = statSync("/proc/self/ns/net");
+  return { socket: socketPath(env), pid: `${RUN}/${ino}.pid`, owned: `${RUN}/${ino}.owned` };
 }
 
 export interface Claim {

@@ -27,7 +27,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const places = () => ({ socket: join(folder, "s.sock"), pid: join(folder, "s.pid") });
+const places = () => ({ socket: join(folder, "s.sock"), pid: join(folder, "s.pid"), owned: join(folder, "s.owned") });
 const note = (...event: [word: string, values?: LogValues]) => void events.push(event);
 const world = (): World => ({
   open: async () => director,

@@ -59,7 +59,10 @@ function openDirector(options: LvsdOptions, { open, log }: World): Promise<Engin
 async function serve(director: EngineDirector, options: LvsdOptions, world: World, release: () => void): Promise<Lvsd> {
   const { log, places } = world;
   const startedAt = world.now();
-  const status = () => statusOf(director, Math.floor((world.now() - startedAt) / 1000));
+  const status = () => {
+    const file = world.file?.orders()?.inForce();
+    return { ...statusOf(director, Math.floor((world.now() - startedAt) / 1000)), ...(file === undefined ? {} : { file }) };
+  };
   const explainPacket = (query: ExplainQuery) => director.explain(query);
   const host = { director, status, explain: explainPacket, ...(world.file === undefined ? {} : { file: world.file }) };
   const server = createApi(host, log, VERSION);

@@ -8,7 +8,8 @@ import { monotonicMs } from "../platform/timer.ts";
 import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
 import { type Configured, startConfigured } from "./keepalived/configured.ts";
-import { type ReadHow, readConfig, tellFindings, testConfig, type Wanted } from "./keepalived/read.ts";
+import { type Orders, openOrders } from "./keepalived/orders.ts";
+import { type Readable, type ReadHow, readConfig, tellFindings, testConfig } from "./keepalived/read.ts";
 import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { type LvsdOptions, parseCommandLine } from "./options.ts";
@@ -41,13 +42,19 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
 async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<void> {
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asked = signals(() => reload());
-  const wanted = options.file === undefined ? undefined : wantedOf(options.file, options, log);
+  const first = options.file === undefined ? undefined : readFirst(options.file, options, log);
   let configured: Configured | undefined;
-  const file = { vrrp: async () => (await configured?.vrrp()) ?? [], checks: async () => (await configured?.checks()) ?? [] };
+  let orders: Orders | undefined;
+  const file = {
+    vrrp: async () => (await configured?.vrrp()) ?? [],
+    checks: async () => (await configured?.checks()) ?? [],
+    orders: () => orders,
+  };
   let lvsd: Lvsd;
+  const places = placesOf();
   try {
     preflight(thisMachine(), options);
-    lvsd = await startLvsd(options, { open, places: placesOf(), log, notify: notifyManager, now: monotonicMs, file });
+    lvsd = await startLvsd(options, { open, places, log, notify: notifyManager, now: monotonicMs, file });
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
@@ -55,23 +62,30 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
     process.exit(failure.exit);
   }
   const { file: path = "", leave } = options;
-  configured = wanted && startConfigured(wanted, { path, how: options, director: lvsd.director, log, program: programBeside });
-  if (configured !== undefined) reload = configured.reload;
+  const { director } = lvsd;
+  configured = first && startConfigured(first.wanted, { director, log, owned: places.owned, program: programBeside });
+  if (first !== undefined && configured !== undefined) {
+    const read = (from: string) => readConfig(from, options);
+    const given = openOrders({ path, errors: first.errors, configured, director, log, now: monotonicMs, read });
+    orders = given;
+    reload = () => void given.reload().catch((error) => log.error("not reloaded", { reason: explain(error) }));
+  }
   log.info("stopping", { signal: await asked });
+  orders?.close();
   await configured?.stop({ leave });
   await lvsd.stop();
   process.exit(0);
 }
 
 /** A file that keepalived would not start with ends it before anything is started. */
-function wantedOf(path: string, how: ReadHow, log: Log): Wanted {
+function readFirst(path: string, how: ReadHow, log: Log): Readable {
   const read = readConfig(path, how);
   if ("problems" in read) {
     process.stderr.write(`${read.problems.join("\n")}\nlvsd: ${path} has errors; nothing was started\n`);
     process.exit(EXIT_CONFIG);
   }
   tellFindings(read, path, log);
-  return read.wanted;
+  return read;
 }
 
 /** The other commands lie beside this one. */

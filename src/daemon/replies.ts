@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Conn, Dest, DirectorInfo, LocalAddress, Refusal, Service, SyncDaemon, Timeouts } from "../director/director.ts";
+import { KINDS, type Outcome, type Plan } from "../director/plan.ts";
 import type { Explanation, ServiceRates, Status } from "../director/status.ts";
 import type { Mac } from "../net/mac.ts";
 import type { ServiceStatus } from "./health/status.ts";
@@ -80,6 +81,9 @@ export const status = z.object({
   ),
   table: z.object({ conns: count, capacity: count, services: count, dests: count }),
   exits: z.record(text, count),
+  file: z
+    .object({ file: text, seconds: count, waiting: z.object({ file: text, seconds: count }).exactOptional() })
+    .exactOptional(),
 });
 
 export const serviceRates = service.pick({ key: true, rates: true }).extend({
@@ -116,6 +120,19 @@ export const checkedService = z.object({
   ...{ name: text, hasQuorum: z.boolean(), quorum: count, weight: count, isSuspended: z.boolean() },
   servers: list(checkedServer),
 });
+
+const liveConns = z.object({ active: count, inactive: count, persistent: count });
+const waiting = z.object({ file: text, seconds: count }).exactOptional();
+const change = z.object({
+  what: z.enum(["add", "change", "remove"]),
+  kind: z.enum(KINDS),
+  ...{ name: text, of: text.exactOptional(), and: list(text).exactOptional() },
+  fields: list(z.object({ field: text, from: text.exactOptional(), to: text.exactOptional() })),
+  conns: liveConns.exactOptional(),
+  effects: list(text),
+});
+export const plan = z.object({ file: text, problems: list(text), notes: list(text), changes: list(change), waiting });
+export const outcome = plan.extend({ isDone: z.boolean(), remarks: list(text), took: count });
 
 export const explanation = z.object({
   lines: list(text),
@@ -162,6 +179,8 @@ export const agreed: {
   readonly timeouts: Fits<Timeouts, z.output<typeof timeouts>>;
   readonly daemon: Fits<SyncDaemon, z.output<typeof daemon>>;
   readonly refusal: Fits<Refusal, z.output<typeof refusal>>;
+  readonly plan: Fits<Plan, z.output<typeof plan>>;
+  readonly outcome: Fits<Outcome, z.output<typeof outcome>>;
   readonly status: Fits<Status, z.output<typeof status>>;
   readonly serviceRates: Fits<ServiceRates, z.output<typeof serviceRates>>;
   readonly explanation: Fits<Explanation, z.output<typeof explanation>>;
@@ -175,6 +194,8 @@ export const agreed: {
   timeouts: true,
   daemon: true,
   refusal: true,
+  plan: true,
+  outcome: true,
   status: true,
   serviceRates: true,
   explanation: true,

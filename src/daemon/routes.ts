@@ -3,8 +3,9 @@ import type { Dest, Director, Service } from "../director/director.ts";
 import type { Marks } from "../director/engine.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
 import type { ServiceStatus } from "./health/status.ts";
+import { type Orders, withoutFile } from "./keepalived/orders.ts";
 import * as replies from "./replies.ts";
-import { explainQuery, markRule, markRules, operations, serviceKey } from "./schema.ts";
+import { applyOrder, explainQuery, markRule, markRules, operations, planOrder, serviceKey } from "./schema.ts";
 import type { InstanceStatus } from "./vrrp/status.ts";
 
 /** The control socket's routes: one table for the server and for openapi.json. */
@@ -22,6 +23,8 @@ export interface ApiHost {
 export interface FileStatus {
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
+  /** Undefined: lvsd was started without a file. */
+  orders(): Orders | undefined;
 }
 
 /** How an answer is written: as one value, as an array, or as NDJSON; the latter two in pieces. */
@@ -44,8 +47,12 @@ type Given = Omit<Route, "takes" | "answer">;
 const plain = (about: Given, answer: (host: ApiHost) => Answer | Promise<Answer>): Route => ({ ...about, answer });
 
 /** A route whose body is its input. */
-const taking = <Input>(about: Given, name: string, schema: z.ZodType<Input>, answer: (host: ApiHost, input: Input) => Answer) =>
-  ({ ...about, takes: { from: "body", name, schema }, answer }) as Route;
+const taking = <Input>(
+  about: Given,
+  name: string,
+  schema: z.ZodType<Input>,
+  answer: (host: ApiHost, input: Input) => Answer | Promise<Answer>,
+) => ({ ...about, takes: { from: "body", name, schema }, answer }) as Route;
 
 /** A route that can be asked for all, or with a key for one. */
 const keyed = <Key>(about: Given, name: string, schema: z.ZodType<Key>, answer: (host: ApiHost, key?: Key) => Answer) =>
@@ -54,6 +61,13 @@ const keyed = <Key>(about: Given, name: string, schema: z.ZodType<Key>, answer: 
 const value = (name: string, schema: z.ZodType) => ({ as: "value", name, schema }) as const;
 const array = (name: string, schema: z.ZodType) => ({ as: "array", name, schema }) as const;
 const lines = (name: string, schema: z.ZodType) => ({ as: "lines", name, schema }) as const;
+
+/** What is asked of the configuration file, and what is told where there is none. */
+const ordering = (word: "plan" | "reload" | "apply" | "confirm" | "revert", summary: string) => ({
+  ...({ method: "POST", path: `/v1/${word}`, summary } as const),
+  gives: word === "plan" ? value("Plan", replies.plan) : value("Outcome", replies.outcome),
+});
+const ordersOf = ({ file }: ApiHost): Orders => file?.orders() ?? withoutFile;
 
 export const routes: readonly Route[] = [
   plain(
@@ -112,6 +126,15 @@ export const routes: readonly Route[] = [
     },
     async ({ file }) => ({ array: (await file?.checks()) ?? [] }),
   ),
+  taking(ordering("plan", "What a file would change"), "PlanOrder", planOrder, async (host, { file }) => ({
+    value: await ordersOf(host).plan(file),
+  })),
+  taking(ordering("apply", "Carries out a file"), "ApplyOrder", applyOrder, async (host, { file, confirmSeconds }) => ({
+    value: await ordersOf(host).apply(file, confirmSeconds),
+  })),
+  plain(ordering("reload", "Reads lvsd's own file again"), async (host) => ({ value: await ordersOf(host).reload() })),
+  plain(ordering("confirm", "An apply that waits stays"), async (host) => ({ value: await ordersOf(host).confirm() })),
+  plain(ordering("revert", "An apply that waits is taken back"), async (host) => ({ value: await ordersOf(host).revert() })),
   taking(
     {
       method: "POST",

@@ -116,6 +116,12 @@ export const explainQuery = z.strictObject({
   interface: interfaceName.min(1).exactOptional(),
 });
 
+/** A path as lvsd sees it; absent: lvsd's own file. */
+const file = z.string().startsWith("/").max(4095).exactOptional();
+export const planOrder = z.strictObject({ file });
+/** A day is enough to say yes. */
+export const applyOrder = z.strictObject({ file, confirmSeconds: integer(1, 86_400).exactOptional() });
+
 /** A schema and the type it stands for cannot drift apart: this file does not compile when they do. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 export const agreed: {

@@ -1,6 +1,7 @@
 import type { Ip } from "../net/ip.ts";
 import type { Mac } from "../net/mac.ts";
 import type { Conn, Dest, Endpoint, Protocol, Service, ServiceKey, TunnelType } from "./director.ts";
+import type { InForce } from "./plan.ts";
 
 /** What a data path can tell about itself beyond its tables: for `lvsctl status`, `lvsctl explain` and the API. */
 
@@ -87,6 +88,8 @@ export interface Status {
   readonly table: TableUse;
   /** Packets by the reason they left the pipeline. */
   readonly exits: Readonly<Record<string, number>>;
+  /** Where lvsd carries out a configuration file. */
+  readonly file?: InForce;
 }
 
 /** One item of what `GET /v1/rates` answers. */

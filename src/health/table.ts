@@ -44,7 +44,8 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
   });
 }
 
-const fits = (spec: ServiceSpec, dest: DestSpec): boolean =>
+/** Has the service of the director a place for this dest? */
+export const fits = (spec: ServiceSpec, dest: DestSpec): boolean =>
   dest.method === "tunnel" || familyOfService(spec.key) === familyOf(dest.addr);
 
 /** The dest as one service has it: only a translated packet can go to another port; 0 stands for the service's own (spec 2.16). */

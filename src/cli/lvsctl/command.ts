@@ -21,8 +21,15 @@ export interface Context {
   readonly colors: ReturnType<typeof pc.createColors>;
 }
 
-/** All has been said; what is left is the exit code of a refusal. */
-export class Findings extends Error {}
+/** All has been said; what is left is the exit code, that of a refusal if nothing else is said. */
+export class Findings extends Error {
+  readonly exit: number;
+
+  constructor(exit = 1) {
+    super(`exit ${exit}`);
+    this.exit = exit;
+  }
+}
 
 /** Adds one command, or a group of them, to lvsctl. */
 export type AddCommand = (program: Command, context: Context) => void;

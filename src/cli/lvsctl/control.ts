@@ -1,5 +1,6 @@
 import type { Refusal } from "../../director/director.ts";
 import type { MarkRule } from "../../director/marks.ts";
+import type { Outcome, Plan } from "../../director/plan.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
 import { ask, type Client, connect, socketPath } from "../client.ts";
 import type { CheckedService } from "./checks.ts";
@@ -24,10 +25,19 @@ export interface Control extends Client {
   explain(query: ExplainQuery): Promise<Explanation>;
   vrrp(): Promise<readonly VrrpInstance[]>;
   checks(): Promise<readonly CheckedService[]>;
+  /** @param file lvsd's own if absent */
+  plan(file?: string): Promise<Plan>;
+  applyFile(file?: string, confirmSeconds?: number): Promise<Outcome>;
+  reload(): Promise<Outcome>;
+  confirm(): Promise<Outcome>;
+  revert(): Promise<Outcome>;
   marks(): Promise<readonly MarkRule[]>;
   /** All anew, or none and why not. */
   setMarks(rules: readonly MarkRule[]): Promise<readonly Refusal[]>;
 }
+
+const order = <T>(path: string, word: string, about: object = {}): Promise<T> =>
+  ask(path, { method: "POST", path: `/v1/${word}` }, JSON.stringify(about));
 
 export function connectControl(path: string = socketPath()): Control {
   return {
@@ -37,6 +47,11 @@ export function connectControl(path: string = socketPath()): Control {
     explain: (query) => ask(path, { method: "POST", path: "/v1/explain" }, JSON.stringify(query)),
     vrrp: () => ask(path, { method: "GET", path: "/v1/vrrp" }),
     checks: () => ask(path, { method: "GET", path: "/v1/checks" }),
+    plan: (file) => order(path, "plan", { file }),
+    applyFile: (file, confirmSeconds) => order(path, "apply", { file, confirmSeconds }),
+    reload: () => order(path, "reload"),
+    confirm: () => order(path, "confirm"),
+    revert: () => order(path, "revert"),
     marks: () => ask(path, { method: "GET", path: "/v1/marks" }),
     async setMarks(rules) {
       const body = JSON.stringify({ rules });

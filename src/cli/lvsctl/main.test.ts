@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createApi } from "../../daemon/api.ts";
+import type { Orders } from "../../daemon/keepalived/orders.ts";
 import type { FileStatus } from "../../daemon/routes.ts";
 import { FakeDirector, silent } from "../../daemon/testing/fake-director.ts";
 import { type DestSpec, familyOfService, type Operation, type ServiceKey } from "../../director/director.ts";
@@ -32,7 +33,7 @@ beforeEach(async () => {
       exits: director.exits(),
     }),
     explain: director.explain,
-    file: { vrrp: async () => vrrp, checks: async () => checks },
+    file: { vrrp: async () => vrrp, checks: async () => checks, orders: () => orders },
   };
   server = createApi(host, silent, "1");
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -43,6 +44,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
+let orders: Orders | undefined;
 let vrrp: Awaited<ReturnType<FileStatus["vrrp"]>> = [];
 let checks: Awaited<ReturnType<FileStatus["checks"]>> = [];
 

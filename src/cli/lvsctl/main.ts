@@ -9,12 +9,13 @@ import type { Control } from "./control.ts";
 import { addExplain } from "./explain.ts";
 import { addLists } from "./list.ts";
 import { addMarks } from "./marks.ts";
+import { addPlan } from "./plan.ts";
 import { addSettings } from "./settings.ts";
 import { addStatus } from "./status.ts";
 import { addTop } from "./top.ts";
 
 /** lvsctl's commands, in the order of its help. */
-const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addConfigured, addExplain, addMarks, addSettings];
+const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addConfigured, addPlan, addExplain, addMarks, addSettings];
 
 const REFUSED = 1;
 const USAGE = 2;
@@ -46,7 +47,7 @@ export async function lvsctl(
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    if (error instanceof Findings) return REFUSED;
+    if (error instanceof Findings) return error.exit;
     io.err(`lvsctl: ${problemText(error)}\n`);
     return REFUSED;
   }

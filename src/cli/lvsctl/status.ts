@@ -1,6 +1,7 @@
 import { fateOf } from "../../director/exits.ts";
 import type { Status } from "../../director/status.ts";
 import { type AddCommand, asJson, type Context, jsonText } from "./command.ts";
+import { waitingText } from "./plan-text.ts";
 import { duration, left, right, table } from "./text.ts";
 
 export const addStatus: AddCommand = (program, context) => {
@@ -19,9 +20,17 @@ function statusText(status: Status, context: Context): string {
   const head = [
     `${context.colors.bold("lvsd")} ${status.version}, ${engine}, pid ${status.pid}, up ${duration(status.uptimeSeconds)}\n`,
     `${connsText(use)}, ${use.services} services, ${use.dests} dests\n`,
+    ...fileLines(status, context.colors),
   ].join("");
   // The kernel's own IPVS is on no interface in particular, and does not count why packets leave.
   return engine === "kernel" ? head : `${head}\n${attachmentsText(status, context)}\n${exitsText(status, context.colors)}`;
+}
+
+/** Which file is carried out. */
+function fileLines({ file }: Status, colors: Context["colors"]): string[] {
+  if (file === undefined) return [];
+  const waiting = file.waiting === undefined ? [] : [`${colors.yellow(waitingText(file.waiting))}\n`];
+  return [`${file.file}, carried out ${duration(file.seconds)} ago\n`, ...waiting];
 }
 
 function attachmentsText({ attachments }: Status, { colors }: Context): string {

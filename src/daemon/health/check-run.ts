@@ -17,8 +17,10 @@ export type Heard = Exclude<CheckerEffect, { type: "start" }>;
 export class CheckRun {
   readonly check: Check;
   readonly #world: World;
-  readonly #heard: (effect: Heard) => void;
+  #heard: (effect: Heard) => void;
   #state: CheckerState | undefined;
+  /** Counts as failed until its first success. */
+  readonly #isDown: boolean;
   #last: string | undefined;
   /** Its last failure. */
   #failure: { readonly at: Millis; readonly reason: string } | undefined;
@@ -28,11 +30,15 @@ export class CheckRun {
   #cancelWake: () => void = () => {};
   #cancelTry: Cancel = () => {};
 
-  /** @param before the same check of a configuration before: it goes on with what that one knew */
-  constructor(check: Check, world: World, heard: (effect: Heard) => void, before?: CheckRun) {
+  /**
+   * @param before the same check of a configuration before: it goes on with what that one knew
+   * @param isDown its server is down by another check, in whose place it comes
+   */
+  constructor(check: Check, world: World, heard: (effect: Heard) => void, before?: CheckRun, isDown = false) {
     this.check = check;
     this.#world = world;
     this.#heard = heard;
+    this.#isDown = check.alpha || isDown;
     this.#state = before?.state;
     if (before === undefined) return;
     this.#last = before.#last;
@@ -40,16 +46,31 @@ export class CheckRun {
     this.#took = before.#took;
   }
 
+  /** Goes on undisturbed, for another configuration in which it is the same. */
+  handOver(heard: (effect: Heard) => void): this {
+    this.#heard = heard;
+    return this;
+  }
+
   /** Undefined: it was never started. */
   get state(): CheckerState | undefined {
     return this.#state;
   }
 
+  get isUp(): boolean {
+    return this.#state?.isUp ?? !this.#isDown;
+  }
+
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
   /** After close() it goes on with what it knew of the server. */
   start(bootstrap: Millis): void {
+    if (!this.#isResting) return;
     this.#isResting = false;
     const now = this.#world.now();
-    const fresh = startChecker(this.check, now, this.#world.random(), bootstrap);
+    const fresh = { ...startChecker(this.check, now, this.#world.random(), bootstrap), isUp: !this.#isDown };
     const known = this.#state;
     // A try that was given up is made again; who has rested begins in the warmup, so that not all come at once.
     const at = known?.at ?? now;
@@ -102,12 +123,12 @@ export class CheckRun {
   }
 
   status(): CheckStatus {
-    const { type, alpha, retry } = this.check;
+    const { type, retry } = this.check;
     const now = this.#world.now();
     const state = this.#state;
     return {
       type,
-      isUp: state?.isUp ?? !alpha,
+      isUp: this.isUp,
       hasRun: state?.hasRun ?? false,
       age: state === undefined ? 0 : rounded(now - state.since),
       retriesLeft: state?.isUp ? Math.max(0, retry - state.failures) : 0,

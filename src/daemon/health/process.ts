@@ -1,5 +1,6 @@
 import type { Operation, Refusal } from "../../director/director.ts";
 import { explain } from "../../fault.ts";
+import { changed, type HealthChange } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
@@ -15,6 +16,8 @@ import type { ServiceStatus } from "./status.ts";
 /** From the parent. */
 export type Order =
   | { readonly type: "configure"; readonly config: HealthConfig }
+  /** To the configuration of before; answered as "configure" is. */
+  | { readonly type: "change"; readonly change: HealthChange }
   /** The addresses on this host, for `ha_suspend`. */
   | { readonly type: "addresses"; readonly addresses: readonly string[] }
   /** The BFD sessions that are up, all of them. */
@@ -45,6 +48,7 @@ export interface Parent {
 /** What is done about orders. `gone`: the parent is no more. */
 export function obey(parent: Parent, bootstrap?: number): { order(order: Order): void; gone(): void } {
   let health: OpenHealth | undefined;
+  let current: HealthConfig | undefined;
   const director = {
     apply(operations: readonly Operation[]): readonly Refusal[] {
       parent.send({ type: "apply", operations });
@@ -53,6 +57,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
   };
   const configure = (config: HealthConfig): void => {
     try {
+      current = config;
       if (health !== undefined) health.replace(config);
       else {
         const tell = (line: string): void => parent.send({ type: "tell", line });
@@ -67,6 +72,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
   return {
     order(order) {
       if (order.type === "configure") configure(order.config);
+      else if (order.type === "change") current && configure(changed(current, order.change));
       else if (order.type === "addresses") health?.holds(new Set(order.addresses.flatMap((text) => parseIp(text) ?? [])));
       else if (order.type === "bfd") health?.tellBfd(order.up);
       else if (order.type === "suspect") health?.suspect(order.servers);

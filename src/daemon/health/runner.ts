@@ -45,7 +45,6 @@ export function runHealth(config: HealthConfig, world: World, bootstrap: Millis 
   let isOpen = true;
   let addresses: ReadonlySet<Ip> | undefined;
   const begin = (c: HealthConfig, service: HealthConfig["services"][number], before?: ServiceRun): ServiceRun => {
-    before?.close();
     const run = new ServiceRun(service, c, world, before);
     run.start(bootstrap, addresses);
     return run;

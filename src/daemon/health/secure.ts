@@ -20,13 +20,20 @@ export function withoutBadScripts(config: HealthConfig, judge: Judge): { config:
     notifyDown: keep(s.notifyDown),
     checks: s.checks.filter(({ probe }) => probe.type !== "MISC_CHECK" || isGood(probe.script)),
   });
-  const service = (s: Service): Service => ({
-    ...s,
-    quorumUp: keep(s.quorumUp),
-    quorumDown: keep(s.quorumDown),
-    servers: s.servers.map(server),
-  });
+  const service = (s: Service): Service => {
+    const isWhole = scriptsOf(s).map(isGood).every(Boolean); // as it is, it need not be compared with itself later
+    return isWhole ? s : { ...s, quorumUp: keep(s.quorumUp), quorumDown: keep(s.quorumDown), servers: s.servers.map(server) };
+  };
   return { config: { ...config, services: config.services.map(service) }, lines: [...lines] };
+}
+
+function scriptsOf({ quorumUp, quorumDown, servers }: Service): Script[] {
+  const all: (Script | undefined)[] = [quorumUp, quorumDown];
+  for (const { notifyUp, notifyDown, checks } of servers) {
+    all.push(notifyUp, notifyDown);
+    for (const { probe } of checks) if (probe.type === "MISC_CHECK") all.push(probe.script);
+  }
+  return all.filter((script) => script !== undefined);
 }
 
 function isAllowed(script: Script, judge: Judge, isStrict: boolean, lines: Set<string>): boolean {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { sameDest } from "../../director/director.ts";
 import type { HealthConfig, Millis, Server, Service } from "../../health/config.ts";
+import { isSameProbe } from "../../health/same.ts";
 import { isAlive, type ServerState, startServer, weightNow, weightOf } from "../../health/server.ts";
 import {
   reloadService,
@@ -36,18 +37,13 @@ export class ServiceRun {
   #cancelWarm: () => void = () => {};
   readonly #suspectedAt = new Map<string, Millis>();
 
-  /** @param before what it was in the configuration before; it has been closed */
+  /** @param before what it was in the configuration before; it ends, but for the checks that are the same */
   constructor(service: Service, config: HealthConfig, world: World, before?: ServiceRun) {
     this.service = service;
     this.#config = config;
     this.#world = world;
-    this.#checks = service.servers.map((server, s) => {
-      const known = before === undefined ? [] : before.#runsOf(server);
-      return server.checks.map((check, c) => {
-        const twin = known.find((run) => isDeepStrictEqual(run.check.probe, check.probe));
-        return new CheckRun(check, world, (effect) => this.#heard(s, c, effect), twin);
-      });
-    });
+    this.#checks = service.servers.map((server, s) => this.#runs(server, s, before));
+    if (before !== undefined) before.#giveWay(this);
     if (before === undefined) world.apply(service.specs.map((spec) => ({ op: "add-service", service: spec })));
     const step = before === undefined ? startService(service, world.now()) : this.#takeOver(before);
     this.#state = step.state;
@@ -55,15 +51,37 @@ export class ServiceRun {
     this.#warm();
   }
 
+  #runs(server: Server, s: number, before: ServiceRun | undefined): CheckRun[] {
+    const known = before === undefined ? [] : [...before.#runsOf(server)];
+    const take = (isIt: (run: CheckRun) => boolean): CheckRun | undefined => {
+      const at = known.findIndex(isIt);
+      return at < 0 ? undefined : known.splice(at, 1)[0];
+    };
+    const state = before === undefined ? undefined : before.#stateOf(server);
+    const isDown = state !== undefined && !isAlive(state);
+    return server.checks.map((check, c) => {
+      const heard = (effect: Heard): void => this.#heard(s, c, effect);
+      const same = take((run) => isDeepStrictEqual(run.check, check));
+      if (same !== undefined) return same.handOver(heard);
+      const twin = take((run) => isSameProbe(run.check.probe, check.probe));
+      return new CheckRun(check, this.#world, heard, twin, isDown && twin === undefined);
+    });
+  }
+
+  /** What `next` has not taken over ends. */
+  #giveWay(next: ServiceRun): void {
+    this.#isClosed = true;
+    this.#cancelWarm();
+    const kept = new Set(next.#checks.flat());
+    for (const run of this.#checks.flat()) if (!kept.has(run)) run.close();
+  }
+
   #takeOver(before: ServiceRun): ServiceStep {
     const now = this.#world.now();
     const servers = this.service.servers.map((server, s): ServerState => {
       const known = before.#stateOf(server);
       if (known === undefined) return startServer(server, now);
-      const states = this.#checks[s]!.map(({ check, state }) => ({
-        isUp: state?.isUp ?? !check.alpha,
-        weight: state?.weight ?? 0,
-      }));
+      const states = this.#checks[s]!.map(({ isUp, state }) => ({ isUp, weight: state?.weight ?? 0 }));
       const failed = new Set(states.flatMap(({ isUp }, c) => (isUp ? [] : [c])));
       const since = (failed.size === 0) === isAlive(known) ? known.since : now;
       return { ...known, failed, added: states.map(({ weight }) => weight), since };
@@ -78,9 +96,13 @@ export class ServiceRun {
   /** Begins to check, or goes on. @param addresses those on this host; undefined: not known */
   start(bootstrap: Millis, addresses: ReadonlySet<Ip> | undefined): void {
     this.#isSuspended = !this.#mayRun(addresses);
-    if (this.#isSuspended) return;
-    for (const { name, checks } of this.service.servers) {
-      if (checks.length > 0) this.#world.log(`Activating healthchecker for service ${name} for VS ${this.service.name}`);
+    if (this.#isSuspended) {
+      this.#rest();
+      return;
+    }
+    for (const [s, { name }] of this.service.servers.entries()) {
+      if (this.#checks[s]!.some((run) => run.isResting))
+        this.#world.log(`Activating healthchecker for service ${name} for VS ${this.service.name}`);
     }
     for (const run of this.#checks.flat()) run.start(bootstrap);
   }

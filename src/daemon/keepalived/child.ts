@@ -10,6 +10,8 @@ const LONGEST_PAUSE = 60_000;
 const PATIENCE = 5000;
 /** Time to tell how it is, ms. */
 const ANSWER = 2000;
+/** Time to do what it is told; it may have to be started first, with 10 000 servers. ms */
+const OBEDIENCE = 20_000;
 
 export interface ChildOptions<Report> {
   /** Its word in the log. */
@@ -22,6 +24,9 @@ export interface ChildOptions<Report> {
   onReport(report: Report): void;
 }
 
+/** What came of an order; undefined: all is well. */
+type Answer = (trouble: string | undefined) => void;
+
 export class Child<Config, Report extends { readonly type: string }> {
   readonly #options: ChildOptions<Report>;
   #config: Config;
@@ -33,6 +38,8 @@ export class Child<Config, Report extends { readonly type: string }> {
   #isEnding = false;
   #asked: Promise<Report | undefined> | undefined;
   #answer = (_report: Report | undefined): void => {};
+  /** Those who wait for "ready" or "failed", by the order that it will be said to; one order may answer several. */
+  #orders: Answer[][] = [];
   readonly #ended: Promise<void>;
   #end = (): void => {};
 
@@ -45,10 +52,30 @@ export class Child<Config, Report extends { readonly type: string }> {
     this.#start();
   }
 
-  /** From now on; a child that is started again gets it too. */
-  configure(config: Config): void {
+  /**
+   * From now on; a child that is started again gets it too.
+   * @param order how to tell it, when it knows the configuration before
+   * @returns what went wrong
+   */
+  configure(config: Config, order: object = { type: "configure", config }): Promise<string | undefined> {
     this.#config = config;
-    this.send({ type: "configure", config });
+    if (this.#process?.connected) this.#orders.push([]); // else it is said at the start, which is to come
+    this.send(order);
+    return this.obeyed();
+  }
+
+  /** When it has done what it was told last. @returns what went wrong */
+  obeyed(): Promise<string | undefined> {
+    const last = this.#orders.at(-1);
+    if (last === undefined || this.#isEnding) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(`the ${this.#options.name} process does not answer`), OBEDIENCE);
+      timer.unref();
+      last.push((trouble) => {
+        clearTimeout(timer);
+        resolve(trouble);
+      });
+    });
   }
 
   /** Nothing when it is between two lives. */
@@ -104,9 +131,11 @@ export class Child<Config, Report extends { readonly type: string }> {
       detached: true, // a terminal's Ctrl-C is for the parent, which stops its children in order
     });
     this.#process = child;
+    this.#orders = [this.#orders.flat()];
     this.#startedAt = performance.now();
     child.on("message", (report: Report) => {
       if (report.type === "ready") this.#wasReady = true;
+      if (report.type === "ready" || report.type === "failed") this.#told(report);
       if (report.type === "status") this.#answer(report);
       else onReport(report);
     });
@@ -125,11 +154,22 @@ export class Child<Config, Report extends { readonly type: string }> {
     this.send({ type: "configure", config: this.#config });
   }
 
+  /** After those who listen: what was wanted before is done. */
+  #told(report: Report): void {
+    const answers = this.#orders.shift() ?? [];
+    const trouble = "reason" in report ? `${this.#options.name}: ${report.reason}` : undefined;
+    setImmediate(() => {
+      for (const answer of answers) answer(trouble);
+    });
+  }
+
   /** Pauses of 0, 1, 2, 4 … seconds for one that does not live long. */
   #over(reason: string): void {
     this.#process = undefined;
+    this.#orders = [this.#orders.flat()]; // answered in its next life
     if (this.#isEnding) {
       clearTimeout(this.#timer);
+      for (const answer of this.#orders.flat()) answer(`the ${this.#options.name} process has ended`);
       this.#end();
       return;
     }

@@ -1,8 +1,10 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import type { Director } from "../../director/director.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Director, Operation } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
 import { explain } from "../../fault.ts";
+import { changeOf } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
@@ -13,7 +15,8 @@ import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
 import { Child } from "./child.ts";
-import { type ReadHow, readConfig, tellFindings, type Wanted } from "./read.ts";
+import { openOwner } from "./owner.ts";
+import type { Wanted } from "./read.ts";
 
 /** A keepalived.conf at work: the VRRP process, the checkers process, and what the latter wants of the director. */
 
@@ -21,17 +24,19 @@ import { type ReadHow, readConfig, tellFindings, type Wanted } from "./read.ts";
 const LOOK = 1000;
 
 export interface Around {
-  readonly path: string;
-  readonly how?: ReadHow;
   readonly director: Pick<Director, "apply" | "service">;
   readonly log: Log;
+  /** Where to remember what of the table is the file's own. */
+  readonly owned: string;
   /** The JavaScript file of a child. */
   program(name: "lvsd-vrrp" | "lvsd-health"): string;
 }
 
 export interface Configured {
-  /** Reads the file again. One that could not be started with leaves everything as it is. */
-  reload(): void;
+  /** What is carried out. */
+  wanted(): Wanted;
+  /** Carries out another configuration; what is unchanged is not touched. @returns what could not be done */
+  carryOut(next: Wanted): Promise<readonly string[]>;
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
   /** VIPs go, and unless `leave` the services. May be called twice. */
@@ -39,13 +44,14 @@ export interface Configured {
 }
 
 export function startConfigured(first: Wanted, around: Around): Configured {
-  const { log, path, how } = around;
+  const { log } = around;
   let wanted = first;
-  if (wanted.flush) around.director.apply([{ op: "flush" }]);
   let fifos = openFifos(wanted, log);
   let vrrp: Child<VrrpConfig, VrrpReport> | undefined;
   let health: Child<HealthConfig, HealthReport> | undefined;
   let isStopped = false;
+  /** The processes have what was wanted last. */
+  let isSure = true;
   let addresses = "";
   const look = (): void => {
     if (!wanted.health.services.some((service) => service.suspendWithout !== undefined)) return;
@@ -55,7 +61,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     health?.send({ type: "addresses", addresses: now });
   };
   const onReport = (report: HealthReport): void => {
-    if (report.type === "apply") applyAll(report.operations);
+    if (report.type === "apply") applyAll(isStopped ? lastly(report.operations, wanted.flushOnStop) : report.operations);
     else if (report.type === "tell") for (const fifo of fifos) fifo.write(report.line);
     else if (report.type === "failed") log.error("checks refused", { reason: report.reason });
     else if (report.type === "ready") {
@@ -63,7 +69,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       look();
     }
   };
-  const applyAll = (operations: Parameters<Director["apply"]>[0]): void => {
+  const applyAll = (operations: readonly Operation[]): void => {
+    if (operations.length === 0) return;
     try {
       for (const { code, message } of applyForgiving(around.director, operations))
         log.error("refused", { code, reason: message });
@@ -76,19 +83,43 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     else if (report.type === "event") log.info("vrrp", { ...report.event });
   };
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
-  const begin = (): void => {
-    if (health !== undefined) health.configure(wanted.health);
-    else if (wanted.health.services.length > 0) {
+  const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
+    if (health === undefined && next.services.length > 0) {
       const program = around.program("lvsd-health");
-      health = new Child<HealthConfig, HealthReport>(wanted.health, { name: "health", program, log, onReport });
+      health = new Child<HealthConfig, HealthReport>(next, { name: "health", program, log, onReport });
+      return health.obeyed();
     }
-    if (vrrp !== undefined) vrrp.configure(wanted.vrrp);
-    else if (wanted.hasVrrp) {
-      const options = { name: "vrrp", program: around.program("lvsd-vrrp"), again: ["--resume"], log, onReport: onVrrp };
-      vrrp = new Child<VrrpConfig, VrrpReport>(wanted.vrrp, options);
-    }
+    if (!isSure) return health?.configure(next);
+    return isDeepStrictEqual(before, next)
+      ? undefined
+      : health?.configure(next, { type: "change", change: changeOf(before, next) });
   };
-  begin();
+  const toVrrp = async (before: VrrpConfig, next: VrrpConfig, hasVrrp: boolean): Promise<string | undefined> => {
+    if (vrrp === undefined && hasVrrp) {
+      const options = { name: "vrrp", program: around.program("lvsd-vrrp"), again: ["--resume"], log, onReport: onVrrp };
+      vrrp = new Child<VrrpConfig, VrrpReport>(next, options);
+      return vrrp.obeyed();
+    }
+    return isSure && isDeepStrictEqual(before, next) ? undefined : vrrp?.configure(next);
+  };
+  /** Also the first one, from nothing. */
+  const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
+    const troubles = await Promise.all([toHealth(before.health, next.health), toVrrp(before.vrrp, next.vrrp, next.hasVrrp)]);
+    const real = troubles.filter((trouble) => trouble !== undefined);
+    isSure = real.length === 0;
+    return real;
+  };
+  const owner = openOwner(around.owned, log);
+  if (wanted.flush) applyAll([{ op: "flush" }]);
+  const left = wanted.flush ? [] : owner.leftovers(wanted.health.services);
+  owner.expect(wanted.health.services);
+  // Last, so that a service is never without a dest for want of a process that is still to start.
+  const begun = begin(wanted, wanted).then(() => {
+    if (isStopped) return;
+    if (left.length > 0) log.info("removing what the file names no more", { of: "an earlier lvsd", ...countsOf(left) });
+    applyAll(left);
+    owner.settle();
+  });
   const suspectsOf = failureWatch(around.director);
   const doubt = (): void => {
     const servers = suspectsOf(wanted.health.services);
@@ -99,20 +130,20 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     doubt();
   }, LOOK);
   return {
-    reload() {
-      if (isStopped) return;
-      const read = readConfig(path, how);
-      if ("problems" in read) {
-        for (const problem of read.problems) log.error("configuration", { problem });
-        log.error("not reloaded", { file: path, reason: "the file has errors; everything stays as it is" });
-        return;
+    wanted: () => wanted,
+    async carryOut(next) {
+      await begun;
+      if (isStopped) return ["lvsd is stopping"];
+      const before = wanted;
+      wanted = next;
+      if (!isDeepStrictEqual(before.fifos, next.fifos)) {
+        for (const fifo of fifos) fifo.close();
+        fifos = openFifos(next, log);
       }
-      tellFindings(read, path, log);
-      for (const fifo of fifos) fifo.close();
-      wanted = read.wanted;
-      fifos = openFifos(wanted, log);
-      begin();
-      log.info("reloaded", { file: path });
+      owner.expect(next.health.services);
+      const troubles = await begin(before, next);
+      if (!isStopped && troubles.length === 0) owner.settle();
+      return troubles;
     },
     async vrrp() {
       const report = await vrrp?.status();
@@ -126,11 +157,24 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (isStopped) return;
       isStopped = true;
       clearInterval(clock);
+      if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
       await Promise.all([vrrp?.stop(), leave ? health?.abandon() : health?.stop()]);
+      if (!leave) owner.forget();
       for (const fifo of fifos) fifo.close();
     },
   };
 }
+
+/** What is left to do of a stop: with `lvs_flush_on_stop` the table is empty already, with its `VS` dests go with their service. */
+function lastly(operations: readonly Operation[], flush: Wanted["flushOnStop"]): readonly Operation[] {
+  if (flush === "all") return [];
+  return flush === "VS" ? operations.filter(({ op }) => op !== "delete-dest") : operations;
+}
+
+const countsOf = (operations: readonly Operation[]): { readonly services: number; readonly servers: number } => ({
+  services: operations.filter(({ op }) => op === "delete-service").length,
+  servers: operations.filter(({ op }) => op === "delete-dest").length,
+});
 
 const heldAddresses = (): string[] =>
   Object.values(networkInterfaces())

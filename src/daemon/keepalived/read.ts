@@ -27,11 +27,19 @@ export interface Wanted {
   readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined; readonly isShared: boolean }[];
   /** Empty the table at start. */
   readonly flush: boolean;
+  /** At stop: empty the table, or delete services with all that is in them instead of one dest after another. */
+  readonly flushOnStop: "all" | "VS" | undefined;
+}
+
+/** `errors`: what is wrong and left out, one text each; `notes`: what else there is to say. */
+export interface Readable {
+  readonly wanted: Wanted;
+  readonly errors: readonly string[];
+  readonly notes: readonly string[];
 }
 
 export type Reading =
-  /** `errors`: what is wrong and left out, one text each; `notes`: what else there is to say. */
-  | { readonly wanted: Wanted; readonly errors: readonly string[]; readonly notes: readonly string[] }
+  | Readable
   /** One text per problem. `isMissing`: there is no such file. */
   | { readonly problems: readonly string[]; readonly isMissing: boolean };
 
@@ -62,6 +70,7 @@ export function readConfig(path: string, { strict = false, configId }: ReadHow =
       ...{ vrrp, hasVrrp, health },
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
+      flushOnStop: config.globalDefs?.lvsFlushOnStop,
     },
     errors: told("error"),
     notes: [...told("warning"), ...notes, ...undoneWords(result)],
@@ -69,7 +78,7 @@ export function readConfig(path: string, { strict = false, configId }: ReadHow =
 }
 
 /** Loudly what is left out, and the rest as warnings. */
-export function tellFindings({ errors, notes }: Extract<Reading, { wanted: Wanted }>, path: string, log: Log): void {
+export function tellFindings({ errors, notes }: Readable, path: string, log: Log): void {
   for (const problem of errors) log.error("configuration", { problem });
   if (errors.length > 0) log.warn("left out", { file: path, errors: errors.length, reason: "what is wrong has no effect" });
   for (const note of notes) log.warn("configuration", { note });

@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { service } from "../../health/testing.ts";
+import { untuned } from "../../tuning.ts";
+import { silent } from "../testing/fake-director.ts";
+import { type Orders, openOrders } from "./orders.ts";
+import type { Reading, Wanted } from "./read.ts";
+
+const wanted = (quorum: number): Wanted => ({
+  vrrp: {
+    ...{
+      instances: [],
+      groups: [],
+      scripts: [],
+      files: [],
+      processes: [],
+      bfds: [],
+      scriptSecurity: false,
+      fifos: [],
+      tuning: untuned,
+    },
+    statics: { addresses: [], routes: [], rules: [] },
+    ...{ startupDelay: 0, garpInterval: 0, gnaInterval: 0 },
+  },
+  hasVrrp: false,
+  health: { services: [service({ quorum })], tls: {}, initNotifies: false, scriptSecurity: false, tuning: untuned },
+  ...{ fifos: [], flush: false, flushOnStop: undefined },
+});
+
+let running: Wanted;
+let files: Record<string, Reading>;
+let orders: Orders;
+const quorum = (): number => running.health.services[0]!.quorum;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  running = wanted(1);
+  files = {
+    "/own": { wanted: wanted(2), errors: [], notes: ["a warning"] },
+    "/other": { wanted: wanted(3), errors: [], notes: [] },
+    "/same": { wanted: wanted(1), errors: [], notes: [] },
+    "/bad": { problems: ["/bad:1:1: error"], isMissing: false },
+  };
+  const configured = {
+    wanted: () => running,
+    vrrp: async () => [],
+    carryOut: async (next: Wanted) => {
+      running = next;
+      return [];
+    },
+  };
+  const director = { service: () => undefined };
+  orders = openOrders({
+    path: "/own",
+    configured,
+    director,
+    log: silent,
+    now: () => Date.now(),
+    read: (path) => files[path]!,
+    errors: ["/own:7:3: error: old"],
+  });
+});
+afterEach(() => {
+  orders.close();
+  vi.useRealTimers();
+});
+
+test("a plan changes nothing", async () => {
+  expect(await orders.plan()).toMatchObject({ file: "/own", notes: ["a warning"], changes: [{ name: "[192.0.2.1]:tcp:80" }] });
+  expect(quorum()).toBe(1);
+});
+
+test("a reload carries out lvsd's own file and tells what has changed", async () => {
+  expect(await orders.reload()).toMatchObject({ isDone: true, file: "/own", changes: [{ fields: [{ from: "1", to: "2" }] }] });
+  expect(quorum()).toBe(2);
+  expect((await orders.reload()).changes).toEqual([]);
+});
+
+test("a file with errors changes nothing, whoever asks", async () => {
+  files["/own"] = files["/bad"]!;
+  for (const done of [await orders.reload(), await orders.apply("/bad"), await orders.apply("/bad", 60)])
+    expect(done).toMatchObject({ isDone: false, problems: ["/bad:1:1: error"], changes: [] });
+  expect(await orders.plan("/bad")).toMatchObject({ problems: ["/bad:1:1: error"], changes: [] });
+  expect([quorum(), orders.inForce().waiting]).toEqual([1, undefined]);
+});
+
+test("an error that the file had at the start is left out as before, at whatever place; a new one refuses the file", async () => {
+  files["/own"] = { wanted: wanted(2), errors: ["/own:9:1: error: old"], notes: [] };
+  expect(await orders.reload()).toMatchObject({ isDone: true, notes: ["/own:9:1: error: old"] });
+  files["/own"] = { wanted: wanted(5), errors: ["/own:9:1: error: old", "/own:10:1: error: new"], notes: [] };
+  expect(await orders.reload()).toMatchObject({ isDone: false, problems: ["/own:10:1: error: new"] });
+  files["/own"] = { wanted: wanted(3), errors: [], notes: [] };
+  expect(await orders.reload()).toMatchObject({ isDone: true, notes: [] });
+  files["/own"] = { wanted: wanted(4), errors: ["/own:9:1: error: old"], notes: [] };
+  expect(await orders.reload()).toMatchObject({ isDone: false });
+  expect(quorum()).toBe(3);
+});
+
+test("an apply that is not confirmed is taken back after its time", async () => {
+  expect((await orders.apply("/other", 60)).waiting).toEqual({ file: "/other", seconds: 60 });
+  expect(quorum()).toBe(3);
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect([quorum(), orders.inForce()]).toEqual([3, { file: "/other", seconds: 59, waiting: { file: "/other", seconds: 1 } }]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect([quorum(), orders.inForce()]).toEqual([1, { file: "/own", seconds: 0 }]);
+  expect(await orders.confirm()).toMatchObject({ isDone: false, remarks: ["nothing waits for a confirmation"] });
+});
+
+test("an apply that is confirmed stays", async () => {
+  await orders.apply("/other", 60);
+  expect(await orders.confirm()).toMatchObject({ isDone: true, file: "/other" });
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect([quorum(), orders.inForce().waiting]).toEqual([3, undefined]);
+});
+
+test("an apply may be taken back at once", async () => {
+  await orders.apply("/other", 60);
+  expect(await orders.revert()).toMatchObject({ isDone: true, file: "/own", changes: [{ fields: [{ from: "3", to: "1" }] }] });
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(quorum()).toBe(1);
+});
+
+test("while one waits nothing else is carried out, and it is said why", async () => {
+  await orders.apply("/other", 60);
+  for (const done of [await orders.apply("/own"), await orders.apply("/own", 5), await orders.reload()])
+    expect(done).toMatchObject({
+      isDone: false,
+      remarks: ["an apply of /other waits: lvsctl confirm, or lvsctl revert"],
+      waiting: { file: "/other" },
+    });
+  expect(quorum()).toBe(3);
+  expect((await orders.plan()).waiting).toEqual({ file: "/other", seconds: 60 });
+});
+
+test("what is not remembered over a restart is said", async () => {
+  expect((await orders.apply("/other")).remarks.join()).toContain("lvsd reads /own at its next start");
+  expect((await orders.apply("/own")).remarks).toEqual([]);
+});
+
+test("an apply that changes nothing waits for nothing", async () => {
+  expect((await orders.apply("/same", 60)).waiting).toBeUndefined();
+});
+
+test("orders are carried out one after another", async () => {
+  const [first, second, third] = await Promise.all([orders.apply("/other", 60), orders.revert(), orders.reload()]);
+  expect([first, second, third].map(({ isDone, file }) => [isDone, file])).toEqual([
+    [true, "/other"],
+    [true, "/own"],
+    [true, "/own"],
+  ]);
+  expect(quorum()).toBe(2);
+});

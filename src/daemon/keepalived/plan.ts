@@ -1,0 +1,22 @@
+import { differences, items, type Tellers, text, untold, value } from "../../director/differences.ts";
+import type { Change } from "../../director/plan.ts";
+import { globalChange, type Live, planHealth } from "../../health/plan.ts";
+import { planVrrp, type Seen } from "../../vrrp/plan.ts";
+import type { Wanted } from "./read.ts";
+
+/** What another file would change about all that lvsd carries out. */
+export const planOf = (before: Wanted, after: Wanted, live: Live, seen: readonly Seen[]): Change[] => [
+  ...differences(before, after, globals).map(globalChange).map(atStart),
+  ...planVrrp(before.vrrp, after.vrrp, seen),
+  ...planHealth(before.health, after.health, live),
+];
+
+const globals: Tellers<Wanted> = {
+  ...{ vrrp: untold, hasVrrp: untold, health: untold },
+  fifos: items("lvs_notify_fifo", ({ path, reader }) => (reader === undefined ? path : `${path} ${text(reader)}`)),
+  flush: value("lvs_flush"),
+  flushOnStop: value("lvs_flush_on_stop"),
+};
+
+const atStart = (change: Change): Change =>
+  change.name === "lvs_flush" ? { ...change, effects: ["it counts at the next start"] } : change;
