@@ -58,7 +58,7 @@ test: setup ## everything: setup, build, check and the tests that need root; end
 
 TOPOLOGY := demo
 .PHONY: lab
-lab: build ## a lab that stays until Ctrl-C, and how to enter its hosts; TOPOLOGY=nat|dr|tun|fullnat|demo (root)
+lab: build ## a lab that stays until Ctrl-C, and how to enter its hosts; TOPOLOGY=nat|dr|tun|fullnat|pair|demo (root)
 	@node build/hold.mjs $(TOPOLOGY)
 
 .PHONY: labtest
@@ -66,7 +66,7 @@ labtest: build ## the tests that run in the lab (root)
 	$(BIN)/vitest run --project root lab/
 
 .PHONY: demo
-demo: setup ## a director, six web servers and a client on this machine, and a report (root)
+demo: setup ## directors, web servers and a client on this machine, one director that dies, and a report (root)
 	@$(MAKE) --no-print-directory build
 	@node build/demo.mjs
 

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { explain } from "../src/fault.ts";
+import { startCrossed, startServers } from "./crossed.ts";
 import { coloursFor } from "./demo/colours.ts";
 import type { BenchRow, MethodFinding } from "./demo/findings.ts";
+import { loseDirector } from "./demo/pair.ts";
 import { Progress } from "./demo/progress.ts";
 import { report } from "./demo/report.ts";
 import { commandsOf, stages } from "./demo/stages.ts";
@@ -12,10 +14,12 @@ import { ipvsadm, runScript, startLvsd, startRealServer } from "./lvsd.ts";
 import { ROOT } from "./needs.ts";
 import { makeBigFile, startNginx } from "./nginx.ts";
 import { demo, VIPS } from "./topologies/demo.ts";
+import { pair } from "./topologies/pair.ts";
 import { withOffloads } from "./topology.ts";
 
 /**
- * `make demo`: a director, six servers and a client on this machine, the four methods with real traffic, and a report.
+ * `make demo`: a director, six servers and a client on this machine, the four methods with real traffic; a pair of directors of
+ * which one dies; and a report.
  * The lab goes when this ends, also by Ctrl-C; exit code 1 and the step's name when something is not as it should be.
  */
 
@@ -80,11 +84,25 @@ async function main(): Promise<void> {
       const rows = await measure();
       return [rows, `${rows.length} rows`];
     });
+    const found = await progress.step("a pair", async (say) => {
+      const second = await startLab(withOffloads(pair));
+      try {
+        say("three web servers, and lvsd -f keepalived.conf on two directors");
+        await Promise.all([startServers(second), startCrossed(second, "d1"), startCrossed(second, "d2")]);
+        const lost = await loseDirector(second, say);
+        return [
+          lost,
+          `of directors by VRRP; one died, and the other answered after ${lost.moments[1]!.seen[0]!.gap.toFixed(0)} ms`,
+        ];
+      } finally {
+        await second.close();
+      }
+    });
     await progress.step("clean up", async () => [await lab.close(), "nothing of it is left"]);
 
     const seconds = progress.seconds;
     const findings = { picture: demo.picture ?? "", hook, methods, listing: listing.stdout, statistics: statistics.stdout };
-    progress.line(report({ ...findings, survival, bench, seconds }, colours));
+    progress.line(report({ ...findings, survival, pair: found, bench, seconds }, colours));
   } finally {
     await lab.close();
   }

@@ -1,19 +1,15 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Host } from "./host.ts";
-import { GLOBALS, instanceText, masterDown, serviceText, skew } from "./keepalived.ts";
+import { crossedFile, HIGH, LOW, startCrossed, startLoad, startServers } from "./crossed.ts";
+import { masterDown, skew } from "./keepalived.ts";
 import { withLab } from "./lab.ts";
 import { startLasting } from "./lasting.ts";
-import { type Lvsd, runScript } from "./lvsd.ts";
+import { runScript } from "./lvsd.ts";
 import { missing } from "./needs.ts";
-import { startNginx } from "./nginx.ts";
-import { boot, cutPower, owners, ownersOf, type Pair, startDirector } from "./pair.ts";
+import { boot, cutPower, owners, ownersOf, startDirector } from "./pair.ts";
 import { breakage, breakageText, startPulse, type Try } from "./pulse.ts";
 import { pair, VIPS } from "./topologies/pair.ts";
 import { withOffloads } from "./topology.ts";
-import { type Load, parseWrk } from "./traffic.ts";
 
 /** Two directors carry two VIPs, each one of them, and each both when the other is gone: load goes on. */
 
@@ -25,44 +21,6 @@ const REST = 500; // ms after each step, in which nothing changes any more
 const LONG = 8; // connections
 /** What was sent in vain is sent again after 0.2, 0.4, 0.8 … s, ms. */
 const LONGEST_BACKOFF = 1600;
-const LOW = 100;
-const HIGH = 150;
-
-/** A director's file: its priority for either VIP, and both services. */
-function conf(lab: Pair, priorities: readonly [number, number], schedulers: readonly [string, string] = ["wrr", "wrr"]): string {
-  const { rs1, rs2, rs3 } = lab.hosts;
-  const servers = [rs1, rs2, rs3].map((host) => ({ address: host.address(), weight: 1 }));
-  const text = (i: 0 | 1): string =>
-    instanceText({ name: `VI_${i + 1}`, vrid: 51 + i, priority: priorities[i], vip: VIPS[i] }) +
-    serviceText({ vip: VIPS[i], servers, scheduler: schedulers[i] });
-  return GLOBALS + text(0) + text(1);
-}
-
-const startServers = (lab: Pair) =>
-  Promise.all([lab.hosts.rs1, lab.hosts.rs2, lab.hosts.rs3].map((host) => startNginx(lab, host, ["0.0.0.0:80"])));
-
-/** Keep-alive requests on a few connections, some hundreds a second, and behind everybody else: two processors do all of this. */
-function startWrk(lab: Pair, vip: string): () => Promise<Load> {
-  const script = join(lab.directory, "gently.lua");
-  writeFileSync(script, "function delay() return 10 end\n"); // ms
-  const wrk = lab.hosts.client.spawn([
-    "nice",
-    "wrk",
-    "-t1",
-    "-c4",
-    "-d90s",
-    "--timeout",
-    "1s",
-    "-s",
-    script,
-    `http://${vip}/fast`,
-  ]);
-  return async () => {
-    wrk.kill("SIGINT");
-    await wrk.ended;
-    return parseWrk(wrk.stdout);
-  };
-}
 
 /** What happens, when, and how long each VIP may be silent for it, ms. */
 interface Step {
@@ -75,11 +33,9 @@ test.skipIf(reason !== undefined)(
   `of two directors with a VIP each one dies and the other carries both, until it is back, under load (${reason ?? "here"})`,
   async () => {
     await withLab(withOffloads(pair), async (lab) => {
-      const { client, d1, d2 } = lab.hosts;
+      const { client, d1 } = lab.hosts;
       await startServers(lab);
-      const files: Record<string, string> = { d1: conf(lab, [HIGH, LOW]), d2: conf(lab, [LOW, HIGH]) };
-      const start = (host: Host): Promise<Lvsd> => startDirector(lab, host, files[host.name]!);
-      const [, second] = await Promise.all([start(d1), start(d2)]);
+      const [, second] = await Promise.all([startCrossed(lab, "d1"), startCrossed(lab, "d2")]);
       const carry = async (first: string, other: string): Promise<void> => {
         await owners(lab, { [VIPS[0]]: first, [VIPS[1]]: other });
         await delay(REST);
@@ -88,7 +44,7 @@ test.skipIf(reason !== undefined)(
       await carry("d1", "d2");
 
       const pulses = await Promise.all(VIPS.map((vip) => startPulse(client, vip)));
-      const wrks = VIPS.map((vip) => startWrk(lab, vip));
+      const wrks = VIPS.map((vip) => startLoad(lab, client, vip));
       const steps: Step[] = [];
       const step = (name: string, ...bounds: [number, number]) => steps.push({ name, at: Date.now(), bounds });
       await delay(1000);
@@ -98,13 +54,13 @@ test.skipIf(reason !== undefined)(
       await carry("d2", "d2");
       step("d1 is back", SLACK, SLACK);
       await boot(d1, VIPS);
-      await start(d1);
+      await startCrossed(lab, "d1");
       await carry("d1", "d2");
       step("d2 is stopped", SLACK, skew(LOW) + SLACK);
       await second.stop();
       await carry("d1", "d1");
       step("d2 is back", SLACK, SLACK);
-      await start(d2);
+      await startCrossed(lab, "d2");
       await carry("d1", "d2");
 
       const tries = await Promise.all(pulses.map((pulse) => pulse.stop()));
@@ -133,7 +89,7 @@ test.skipIf(reason !== undefined)(
       const { client, d1, d2 } = lab.hosts;
       await startServers(lab);
       const schedulers = ["mh", "wrr"] as const;
-      const file = (priority: number) => conf(lab, [priority, priority], schedulers);
+      const file = (priority: number) => crossedFile(lab, [priority, priority], schedulers);
       await Promise.all([startDirector(lab, d1, file(HIGH)), startDirector(lab, d2, file(LOW))]);
       const survivors: Record<string, number> = {};
       for (const sloppy of [0, 1]) {

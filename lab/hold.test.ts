@@ -23,6 +23,20 @@ describe.skipIf(reason !== undefined)(`a held lab (${reason ?? "here"})`, () => 
     }
   });
 
+  test("of a pair of directors says what to type, and has one master of each VIP", async () => {
+    const held = await hold("pair");
+    const vrrp = (host: string) =>
+      execFileSync("nsenter", [`--net=/run/netns/lvsd-${held.child.pid}-1-${host}`, `${ROOT}bin/lvsctl`, "vrrp"], {
+        encoding: "utf8",
+      });
+    expect(held.output()).toContain("lvsctl vrrp");
+    await until("masters", () => /VI_1 +MASTER/.test(vrrp("d1")) && /VI_2 +MASTER/.test(vrrp("d2")));
+    expect([vrrp("d1"), vrrp("d2")]).toEqual([expect.stringMatching(/VI_2 +BACKUP/), expect.stringMatching(/VI_1 +BACKUP/)]);
+    held.child.kill("SIGTERM");
+    await until("its end", () => held.child.exitCode !== null, 20_000);
+    expect(held.namespaces()).toEqual([]);
+  });
+
   for (const [signal, code] of [
     ["SIGINT", 130],
     ["SIGHUP", 129],
@@ -46,8 +60,8 @@ describe.skipIf(reason !== undefined)(`a held lab (${reason ?? "here"})`, () => 
     expect(namespaces()).toEqual([]);
   });
 
-  async function hold() {
-    const child = spawn(process.execPath, [`${ROOT}build/hold.mjs`, "nat"], {
+  async function hold(name = "nat") {
+    const child = spawn(process.execPath, [`${ROOT}build/hold.mjs`, name], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, NO_COLOR: "1" },
     });

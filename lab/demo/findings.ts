@@ -1,3 +1,4 @@
+import type { Breakage } from "../pulse.ts";
 import type { Load } from "../traffic.ts";
 
 /** What the demo saw, for the report. */
@@ -9,6 +10,7 @@ export interface Findings {
   readonly listing: string;
   readonly statistics: string;
   readonly survival: Survival;
+  readonly pair: PairFinding;
   readonly bench: readonly BenchRow[];
   readonly seconds: number;
 }
@@ -54,6 +56,25 @@ export interface Moment {
   readonly pid: number;
   /** Bytes that the client had received. */
   readonly received: number;
+}
+
+/** A pair of directors of which one dies under load. */
+export interface PairFinding {
+  readonly picture: string;
+  readonly vips: readonly string[];
+  readonly moments: readonly PairMoment[];
+  /** Silence after which the other takes over, and what is between two advertisements, ms. */
+  readonly patience: number;
+  readonly advert: number;
+  /** Keep-alive connections all the time; errors are connections that were cut. */
+  readonly wrk: Pick<Load, "requests" | "errors">;
+}
+
+/** From one event to the next; holders and what short connections saw, by VIP. */
+export interface PairMoment {
+  readonly what: string;
+  readonly holders: readonly string[];
+  readonly seen: readonly Pick<Breakage, "tries" | "broken" | "gap">[];
 }
 
 /** A row of `bench --json`. */

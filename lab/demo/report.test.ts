@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { expect, test } from "vitest";
 import { demo } from "../topologies/demo.ts";
+import { pair, VIPS } from "../topologies/pair.ts";
 import type { Findings, MethodFinding } from "./findings.ts";
 import { report } from "./report.ts";
 
@@ -24,6 +25,7 @@ const tunnelled: MethodFinding = {
     "10.1.0.2.4000 > 10.2.0.103.80: Flags [S], cksum 0x16a1 (incorrect -> 0xc3d4), seq 1, win 64240, options [mss 1460], length 0",
   ],
 };
+const seen = (tries: number, broken: number, gap: number) => ({ tries, broken, gap });
 const findings: Findings = {
   picture: demo.picture ?? "",
   hook: "tc",
@@ -38,6 +40,18 @@ const findings: Findings = {
     back: { at: 5.1, pid: 4_194_304, received: 410_000_000 },
     end: 7.4,
     adopted: ["front", "inside"],
+  },
+  pair: {
+    picture: pair.picture ?? "",
+    vips: VIPS,
+    moments: [
+      { what: "a VIP each", holders: ["d1", "d2"], seen: [seen(100, 0, 21), seen(100, 0, 19)] },
+      { what: "d1 dies", holders: ["d2", "d2"], seen: [seen(1230, 1056, 561.4), seen(230, 0, 24)] },
+      { what: "d1 is back", holders: ["d1", "d2"], seen: [seen(430, 0, 31), seen(431, 0, 30)] },
+    ],
+    patience: 721.875,
+    advert: 200,
+    wrk: { requests: 5321, errors: 8 },
   },
   bench: [
     { name: "tcp route", hook: "xdp", flows: 1, ns: 39.5 },
@@ -59,6 +73,13 @@ test("a report says what was measured", () => {
   expect(text).toMatch(/DR +50 MB +41 kB +0/);
   expect(text).toMatch(/of a known flow +- +40 +- +-/);
   expect(text).toContain("pid 4194304 has adopted front and inside, with the same table;\n         312 MB arrived meanwhile");
+});
+
+test("a report says who had which VIP, and for how long nobody", () => {
+  expect(text).toMatch(/a VIP each +d1 +0\/100 +21 ms +d2 +0\/100 +19 ms/);
+  expect(text).toMatch(/d1 dies +d2 +1056\/1230 +561 ms +d2 +0\/230 +24 ms/);
+  expect(text).toContain("d2 answered for d1 after 561 ms. VRRP, with 200 ms between adverts, waits\n  for 722 ms of silence.");
+  expect(text).toContain("wrk had 5,321 answers, and 8 errors on its 8 keep-alive connections.");
 });
 
 test("a report leaves out of a captured packet what says little", () => {

@@ -1,7 +1,7 @@
 import { countEach } from "../traffic.ts";
 import { lines } from "../until.ts";
 import type { Colors } from "./colours.ts";
-import type { BenchRow, Findings, MethodFinding, Survival } from "./findings.ts";
+import type { BenchRow, Findings, MethodFinding, PairFinding, Survival } from "./findings.ts";
 
 /** What the demo found, as a page of at most 80 columns. */
 export function report(found: Findings, colours: Colors): string {
@@ -37,6 +37,11 @@ export function report(found: Findings, colours: Colors): string {
       `in the middle of a download of ${megabytes(found.survival.bytes)} by ${found.survival.method}`,
       [...survival(found.survival, colours)],
     ),
+    ...section("A pair of directors", "a keepalived.conf each; d1 loses its power", [
+      ...picture(found.pair.picture),
+      "",
+      ...takeOver(found.pair, colours),
+    ]),
     "",
     dim("━".repeat(RULE)),
     `${dim(`${found.seconds.toFixed(0)} s; the lab is gone. To look around in one yourself:`)} make lab`,
@@ -149,5 +154,28 @@ function survival({ bytes, sha256, killed, back, end, adopted }: Survival, { red
     `       ${megabytes(back.received - killed.received)} arrived meanwhile`,
     `${at(end)}all ${bytes.toLocaleString("en")} bytes, ${green("sha256 as on the server")}`,
     `       ${dim(sha256)}`,
+  ];
+}
+
+/** Who had which VIP, and what became of short connections to it. */
+function takeOver({ vips, moments, patience, advert, wrk }: PairFinding, { green, dim }: Colors): string[] {
+  const row = (what: string, cells: readonly string[]) => `${what.padEnd(12)}${cells.map((cell) => cell.padEnd(29)).join("")}`;
+  const cell = (holder: string, { tries, broken, gap }: PairFinding["moments"][number]["seen"][number]) =>
+    `${holder}  ${`${broken}/${tries}`.padStart(7)}  ${gap.toFixed(0).padStart(4)} ms`;
+  const dead = moments[1]!;
+  return [
+    dim(row("", [...vips])),
+    dim(row("", ["at  broken  longest gap", "at  broken  longest gap"])),
+    ...moments.map(({ what, holders, seen }) =>
+      row(
+        what,
+        holders.map((holder, i) => cell(holder, seen[i]!)),
+      ),
+    ),
+    "",
+    `${green(`d2 answered for d1 after ${dead.seen[0]!.gap.toFixed(0)} ms.`)} VRRP, with ${advert} ms between adverts, waits`,
+    `for ${patience.toFixed(0)} ms of silence. "Broken" are short connections, a hundred a second to`,
+    `each VIP. Long ones are not known to the other director, which resets them:`,
+    `wrk had ${wrk.requests.toLocaleString("en")} answers, and ${wrk.errors} errors on its 8 keep-alive connections.`,
   ];
 }

@@ -9,12 +9,12 @@ const director: HostSpec = { forward: true, director: true, routes: ["default vi
 /** Two directors for the same services by DR: one of them has the VIP, and the other waits. */
 export const pair = topology({
   picture: `
-  client 10.1.0.2 ───outside─── 10.1.0.1 router 10.2.0.1 ───front───┬─── d1 10.2.0.2 ┐ VRRP: VIPs 10.2.0.100
-                                                                    ├─── d2 10.2.0.3 ┘       and 10.2.0.101
-                                                                    ├─── rs1 10.2.0.11 ┐
-                                                                    ├─── rs2 10.2.0.12 ├ VIPs on lo, silent
-                                                                    ├─── rs3 10.2.0.13 │
-                                                                    └─── sorry 10.2.0.20 ┘
+  client 10.1.0.2                   ┌─── d1 10.2.0.2 ┐ VRRP: VIPs 10.2.0.100
+     │ outside                      ├─── d2 10.2.0.3 ┘        and 10.2.0.101
+  10.1.0.1 router 10.2.0.1 ──front──┼─── rs1 10.2.0.11 ┐
+                                    ├─── rs2 10.2.0.12 │ DR: VIPs on lo,
+                                    ├─── rs3 10.2.0.13 │ silent
+                                    └─── sorry 10.2.0.20 ┘
 `,
   hosts: {
     client: { routes: ["default via 10.1.0.1"] },
