@@ -2,13 +2,13 @@ import { expect, test } from "vitest";
 import { ip } from "../net/ip.ts";
 import { AUTH, emitVrrp, passwordBytes, VRRP_GROUP4, type Vrrp } from "../wire/vrrp.ts";
 import { emitVrrpAh, emitVrrpIpv4, openVrrpIpv4 } from "../wire/vrrp-packet.ts";
-import { ahKey, examine, type Heard, type Memory } from "./accept.ts";
+import { ahKey, examine, type Heard, type Memory, nothingHeard, remember } from "./accept.ts";
 import type { Instance } from "./config.ts";
 import { accepted, changed, healthy, refused } from "./diagnose.ts";
 import { instance } from "./testing.ts";
 
 const peer = ip("10.0.0.2");
-const fresh: Memory = { sequence: 0, lastSender: undefined };
+const fresh: Memory = nothingHeard;
 const usual: Vrrp = {
   version: 2,
   vrid: 51,
@@ -94,11 +94,19 @@ for (const [field, text, here, there] of bad) {
   });
 }
 
+const protectedBy = (sequence: number) => heard({ ...withAh, ah: { password: "secret", sequence } });
+
 test("a packet that is sent again is refused, a later one is not, also across the wrap", () => {
   const look = (sequence: number, before: number) =>
-    "refusal" in
-    examine({ ...instance, ...ah }, heard({ ...withAh, ah: { password: "secret", sequence } }), { ...fresh, sequence: before });
+    "refusal" in examine({ ...instance, ...ah }, protectedBy(sequence), remember(fresh, protectedBy(before)));
   expect([look(5, 5), look(4, 5), look(6, 5), look(1, 0xfffffff0)]).toEqual([true, true, false, false]);
+});
+
+test("two that lead at once number their packets each for itself, and what is sent next is greater than all", () => {
+  const memory = remember({ ...fresh, sequence: 9 }, protectedBy(7));
+  expect(memory.sequence).toBe(9);
+  expect("advert" in examine({ ...instance, ...ah }, protectedBy(8), memory)).toBe(true); // though we have sent 9
+  expect(remember(memory, protectedBy(12)).sequence).toBe(12);
 });
 
 test("another list of addresses is told and not refused, and not looked at twice if that is wished", () => {

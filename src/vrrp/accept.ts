@@ -41,15 +41,25 @@ export interface Refusal {
 
 /** What earlier adverts have told. */
 export interface Memory {
-  /** The last sequence number of the authentication header; it also numbers what is sent. */
+  /** The greatest sequence number of an authentication header that was sent or heard: the next one sent is greater. */
   readonly sequence: number;
+  /** The last one of each sender: two that lead at once count each for itself. */
+  readonly sequences: ReadonlyMap<Ip, number>;
   /** Whose address list has been looked at last. */
   readonly lastSender: Ip | undefined;
 }
 
-export type Examined =
-  | { readonly advert: Vrrp; readonly complaint: Refusal | undefined; readonly sequence: number }
-  | { readonly refusal: Refusal };
+export const nothingHeard: Memory = { sequence: 0, sequences: new Map(), lastSender: undefined };
+
+/** What is remembered of an advert that was accepted. */
+export function remember(memory: Memory, { from, ah }: Heard): Memory {
+  if (ah === undefined) return memory.lastSender === from ? memory : { ...memory, lastSender: from };
+  const isNews = memory.sequence === 0 || isLater(ah.sequence, memory.sequence);
+  const sequence = isNews ? ah.sequence : memory.sequence;
+  return { sequence, sequences: new Map(memory.sequences).set(from, ah.sequence), lastSender: from };
+}
+
+export type Examined = { readonly advert: Vrrp; readonly complaint: Refusal | undefined } | { readonly refusal: Refusal };
 
 const FULL_TTL = 255;
 
@@ -61,7 +71,7 @@ export function examine(i: Instance, h: Heard, memory: Memory): Examined {
   const late = checkVersion(i, h, advert) ?? checkAuth(i, h, advert) ?? checkInterval(i, h, advert) ?? checkSender(i, h);
   if (late !== undefined) return { refusal: late };
   const skip = i.skipAddressCheck && memory.lastSender === h.from;
-  return { advert, complaint: skip ? undefined : checkAddresses(i, h, advert), sequence: h.ah?.sequence ?? 0 };
+  return { advert, complaint: skip ? undefined : checkAddresses(i, h, advert) };
 }
 
 /** The key of its authentication header. */
@@ -85,9 +95,10 @@ function checkHeader(i: Instance, h: Heard, memory: Memory): Refusal | undefined
     const text = "IPSEC-AH : invalid IPSEC HMAC-MD5 value. Due to fields mutation or bad password !";
     return refuse(h, "auth-data", "another HMAC-MD5", "one made with auth_pass", text);
   }
-  if (!isLater(h.ah.sequence, memory.sequence)) {
-    const text = `IPSEC-AH : sequence number ${h.ah.sequence} already processed. Packet dropped. Local(${memory.sequence})`;
-    return refuse(h, "sequence", String(h.ah.sequence), `more than ${memory.sequence}`, text);
+  const last = memory.sequences.get(h.from);
+  if (last !== undefined && !isLater(h.ah.sequence, last)) {
+    const text = `IPSEC-AH : sequence number ${h.ah.sequence} already processed. Packet dropped. Local(${last})`;
+    return refuse(h, "sequence", String(h.ah.sequence), `more than ${last}`, text);
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { explain } from "../../fault.ts";
-import { examine, type Heard, type Refusal } from "../../vrrp/accept.ts";
+import { examine, type Heard, type Refusal, remember } from "../../vrrp/accept.ts";
 import { type Held, together } from "../../vrrp/addresses.ts";
 import { type Instance, identity, type Notify, type SyncGroup, type VrrpConfig } from "../../vrrp/config.ts";
 import { accepted, changed, refused, type Told } from "../../vrrp/diagnose.ts";
@@ -180,7 +180,7 @@ export class VrrpRunner {
     }
     const { advert, complaint } = seen;
     if (complaint !== undefined) this.#refused(unit, complaint);
-    unit.memory = { sequence: heard.ah?.sequence ?? unit.memory.sequence, lastSender: heard.from };
+    unit.memory = remember(unit.memory, heard);
     if (advert.priority === 0) unit.counters.zeroReceived++;
     const facts = { priority: advert.priority, own: unit.priority, state: unit.state.name, complaint: complaint !== undefined };
     this.#told(unit, accepted(unit.diagnosis, heard.from, facts, this.#out.now()));

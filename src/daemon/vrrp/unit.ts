@@ -1,5 +1,5 @@
 import type { Ip } from "../../net/ip.ts";
-import { ahKey, type Memory } from "../../vrrp/accept.ts";
+import { ahKey, type Memory, nothingHeard } from "../../vrrp/accept.ts";
 import type { Instance } from "../../vrrp/config.ts";
 import { type Diagnosis, healthy } from "../../vrrp/diagnose.ts";
 import type { Router, State } from "../../vrrp/machine.ts";
@@ -55,7 +55,7 @@ export const newUnit = (config: Instance): Unit => ({
   priority: config.priority,
   faults: [],
   isPending: false,
-  memory: { sequence: 0, lastSender: undefined },
+  memory: nothingHeard,
   diagnosis: healthy,
   wire: undefined,
   isResuming: false,

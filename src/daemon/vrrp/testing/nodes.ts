@@ -12,6 +12,8 @@ import type { InstanceStatus } from "../status.ts";
  * Routers in network namespaces of their own, on one link, each either ours or Debian's keepalived:
  *
  *   a (10.9.0.1, fe80::a) eth0 ──── eth0 (10.9.0.2, fe80::b) b
+ *
+ *   a ──── p-a br0 (10.9.0.9) p-b ──── b      with the switch c between them
  */
 
 export type Kind = "ours" | "keepalived";
@@ -45,6 +47,8 @@ export interface Stage {
   readonly program: string;
   readonly a: string;
   readonly b: string;
+  /** The switch between them, with an address on br0 and ports p-a and p-b; "" where they are joined directly. */
+  readonly c: string;
   /** @param flags of ours */
   start(kind: Kind, place: string, conf: string, flags?: readonly string[]): Node;
   /** Ends what runs, and clears addresses that a killed one has left. */
@@ -57,27 +61,30 @@ let stages = 0;
 export const ip = (...args: string[]): string =>
   execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-export async function openStage(): Promise<Stage> {
+/** @param hasSwitch a third place between them, from which both can be watched and cut off */
+export async function openStage({ hasSwitch = false } = {}): Promise<Stage> {
   mkdirSync("build", { recursive: true });
   const folder = mkdtempSync(resolve("build/test-vrrp-")); // inside the repository, so that koffi is found
   const program = join(folder, "vrrp.mjs");
   const number = ++stages;
-  const [a, b] = [`lvsd-vrrp-${process.pid}-${number}a`, `lvsd-vrrp-${process.pid}-${number}b`];
+  const [a, b, c] = ["a", "b", "c"].map((place) => `lvsd-vrrp-${process.pid}-${number}${place}`) as [string, string, string];
   const running: Running[] = [];
   const remove = async (): Promise<void> => {
     await Promise.all(running.splice(0).map((node) => node.kill()));
-    for (const name of [a, b]) tryTo(() => ip("netns", "delete", name));
+    for (const name of hasSwitch ? [a, b, c] : [a, b]) tryTo(() => ip("netns", "delete", name));
     rmSync(folder, { recursive: true, force: true });
   };
   try {
     await bundle(program);
-    join2(a, b);
+    if (hasSwitch) joinBySwitch(a, b, c);
+    else joinDirectly(a, b);
+    for (const [place, address, link] of ends(a, b)) giveAddresses(place, address, link);
   } catch (error) {
     await remove();
     throw error;
   }
   return {
-    ...{ a, b, program, remove },
+    ...{ a, b, c: hasSwitch ? c : "", program, remove },
     start(kind, place, conf, flags = []) {
       const node = kind === "ours" ? startOurs(program, folder, place, conf, flags) : startKeepalived(folder, place, conf);
       running.push(node);
@@ -85,10 +92,7 @@ export async function openStage(): Promise<Stage> {
     },
     async clear() {
       await Promise.all(running.splice(0).map((node) => node.kill()));
-      for (const [place, address, link] of [
-        [a, "10.9.0.1/24", "fe80::a/64"],
-        [b, "10.9.0.2/24", "fe80::b/64"],
-      ] as const) {
+      for (const [place, address, link] of ends(a, b)) {
         for (const vmac of ["vrrp.51", "vrrp6.51"]) tryTo(() => ip("-n", place, "link", "delete", vmac));
         ip("-n", place, "address", "flush", "dev", "eth0");
         ip("-n", place, "address", "add", address, "dev", "eth0");
@@ -115,21 +119,41 @@ async function bundle(outfile: string): Promise<void> {
   });
 }
 
-function join2(a: string, b: string): void {
-  for (const name of [a, b]) {
-    ip("netns", "add", name);
-    ip("-n", name, "link", "set", "lo", "up");
-  }
-  ip("-n", a, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b);
-  for (const [place, address, link] of [
+const ends = (a: string, b: string) =>
+  [
     [a, "10.9.0.1/24", "fe80::a/64"],
     [b, "10.9.0.2/24", "fe80::b/64"],
+  ] as const;
+
+function joinDirectly(a: string, b: string): void {
+  for (const name of [a, b]) addPlace(name);
+  ip("-n", a, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", b);
+}
+
+function joinBySwitch(a: string, b: string, c: string): void {
+  for (const name of [a, b, c]) addPlace(name);
+  ip("-n", c, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0");
+  for (const [place, port] of [
+    [a, "p-a"],
+    [b, "p-b"],
   ] as const) {
-    ip("-n", place, "link", "set", "eth0", "addrgenmode", "none");
-    ip("-n", place, "address", "add", address, "dev", "eth0");
-    ip("-n", place, "link", "set", "eth0", "up");
-    ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
+    ip("-n", c, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", place);
+    ip("-n", c, "link", "set", port, "master", "br0", "up");
   }
+  for (const address of ["10.9.0.9/24", "2001:db8:9::9/64"]) ip("-n", c, "address", "add", address, "dev", "br0", "nodad");
+  ip("-n", c, "link", "set", "br0", "up");
+}
+
+function addPlace(name: string): void {
+  ip("netns", "add", name);
+  ip("-n", name, "link", "set", "lo", "up");
+}
+
+function giveAddresses(place: string, address: string, link: string): void {
+  ip("-n", place, "link", "set", "eth0", "addrgenmode", "none");
+  ip("-n", place, "address", "add", address, "dev", "eth0");
+  ip("-n", place, "link", "set", "eth0", "up");
+  ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
 }
 
 type Running = Node & { readonly child: ChildProcess };
