@@ -8,7 +8,7 @@ import { splitScript, type Word } from "./tokens.ts";
 /** The first argument, or a problem. */
 export function first(r: Reading): Word | undefined {
   const word = r.args[0];
-  return word ?? r.error(r.keyword, `'${r.keyword.text}' needs a value`);
+  return word ?? r.lacks(r.keyword);
 }
 
 /** A whole number as keepalived reads it: decimal, a sign is fine, an empty text is 0. NaN when it is none. */
@@ -162,8 +162,7 @@ export const multicast = (family?: Family): Arg<Ip> => ({
 
 /** An interface that must exist, as far as the facts tell. `severity` is for words that keepalived does not check. */
 export function readInterface(r: Reading, word: Word): string {
-  if (r.facts.interfaces !== undefined && !r.facts.interfaces.has(word.text))
-    r.error(word, `interface '${word.text}' does not exist`);
+  if (r.facts.interfaces !== undefined && !r.facts.interfaces.has(word.text)) r.absent(word, word.text);
   return word.text;
 }
 

@@ -3,7 +3,7 @@ import { checkScripts } from "./checks/scripts.ts";
 import { checkTrackers } from "./checks/trackers.ts";
 import { checkGroups, checkInstances } from "./checks/vrrp.ts";
 import type { KeepalivedConfig } from "./keywords.ts";
-import type { Origin, Problem } from "./source.ts";
+import type { Origin, Problem, ProblemKind } from "./source.ts";
 import type { Facts } from "./table.ts";
 import type { Line } from "./tokens.ts";
 
@@ -30,18 +30,31 @@ export class Report {
     this.dialect = input.dialect;
   }
 
-  error(origin: Origin, message: string): void {
-    this.add("error", origin, message);
+  error(origin: Origin, message: string, kind?: ProblemKind): void {
+    this.add("error", origin, message, kind);
+  }
+
+  /** A problem told already is worse than it looked. */
+  worsen(problem: number, kind: ProblemKind): void {
+    const before = this.input.problems[problem];
+    if (before !== undefined && before.kind === undefined) this.input.problems[problem] = { ...before, kind };
   }
 
   warn(origin: Origin, message: string): void {
     this.add("warning", origin, message);
   }
 
-  private add(severity: Problem["severity"], origin: Origin, message: string): void {
+  private add(severity: Problem["severity"], origin: Origin, message: string, kind?: ProblemKind): void {
     const text = this.textAt(origin);
     const word = /^"[^"]*"?|^[^\s{}"]+/.exec(text.slice(origin.column - 1));
-    this.input.problems.push({ severity, origin, message, text, length: word?.[0].length ?? 1 });
+    this.input.problems.push({
+      severity,
+      origin,
+      message,
+      text,
+      length: word?.[0].length ?? 1,
+      ...(kind !== undefined && { kind }),
+    });
   }
 
   private textAt({ file, line }: Origin): string {

@@ -36,6 +36,16 @@ export const differences: readonly Difference[] = [
     matches: (text) => /\$\{\w+[^}]*\}[^\n]*\}|\{[^\n]*\$\{/.test(text),
   },
   {
+    reason: "a ~LST that is not well formed is a mistake; 2.2.7 drops the line without a word",
+    ours: "refuse",
+    matches: (text) => /~LST\((\{[^}]*\{|\w*\))/.test(text),
+  },
+  {
+    reason: "2.2.7 returns 0 for all mistakes when net_namespace is none that it can enter",
+    ours: "refuse",
+    matches: (text, { code }) => code === 0 && /^\s*(@\S+\s+)?net_namespace\s/m.test(text),
+  },
+  {
     reason: "a definition that contains itself is a mistake; 2.2.7 takes part of it or does not come back",
     ours: "refuse",
     matches: (text) => /\$(\w+)=.*\$\{?\1\b/.test(text),
@@ -44,5 +54,17 @@ export const differences: readonly Difference[] = [
     reason: "spec 2.1: a backslash keeps # and !; 2.2.7 starts a comment all the same",
     ours: "accept",
     matches: (text) => /\\[#!]/.test(text),
+  },
+];
+
+/** Where both refuse, and the exit code is another. */
+export const codeDifferences: readonly { readonly reason: string; matches(text: string, answer: Answer): boolean }[] = [
+  {
+    reason: "2.2.7 looks for options after the names of garp_group's interfaces",
+    matches: (_, { messages }) => /missing a parameter after keyword `\w+' at word position 2|`eth\d`/.test(messages),
+  },
+  {
+    reason: "after a brace too many or too few, what belongs where is a guess on both sides",
+    matches: (_, { messages }) => /missing '\}'s or extra|Missing '\{'|Extra '\}'|Unexpected '\{'/.test(messages),
   },
 ];

@@ -1,14 +1,15 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testExitCode } from "./consequence.ts";
 import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
-import { differences } from "./differences.ts";
+import { codeDifferences, differences } from "./differences.ts";
 import { expandBraces, type Files } from "./lines.ts";
 import { type ParseOptions, parseConfig, parseText } from "./parse.ts";
 import { type Answer, CONFIG_ID, machineFacts, missing, Reference, samples } from "./reference.ts";
 import { describe as line } from "./source.ts";
 
-/** Our verdict is `keepalived -t`'s (Debian 12, 2.2.7), except for the wanted differences. */
+/** Our verdict and our exit code are those of `keepalived -t` (Debian 12, 2.2.7), except for the wanted differences. */
 
 const CASES = new URL("../../cases/keepalived/", import.meta.url).pathname;
 const VERDICTS = join(CASES, "verdicts.txt");
@@ -58,7 +59,13 @@ function compare(tally: Tally, name: string, text: string, answer: Answer, ours:
     return;
   }
   const theirs = answer.code === 0 ? "accept" : "refuse";
-  if (ours.verdict === theirs) return;
+  if (ours.verdict === theirs) {
+    const code = testExitCode(ours.problems);
+    if (code === answer.code) return;
+    if (codeDifferences.some((d) => d.matches(text, answer))) tally.wanted++;
+    else tally.wrong.push(`${name}\n  keepalived ${answer.code}: ${answer.messages.slice(0, 300)}\n  our code: ${code}`);
+    return;
+  }
   const wanted = differences.find((d) => d.ours === ours.verdict && d.matches(text, answer));
   if (wanted !== undefined) {
     tally.wanted++;

@@ -1,5 +1,5 @@
 import { type DefinedLine, type Definition, multiLineUse, readGenerator, type Scope, substitute } from "./expand.ts";
-import type { Problem } from "./source.ts";
+import { nearest, type Problem } from "./source.ts";
 import { commentStart, type Line, problemAt, splitPiece, type Word } from "./tokens.ts";
 
 /** Where text comes from; given by the caller, so that reading stays pure. */
@@ -26,6 +26,9 @@ export interface ReadResult {
   /** Every file that was read, in order. */
   readonly files: readonly string[];
 }
+
+/** What is said of a line that ends within quotes. */
+export const OPEN_QUOTE = "quote without an end";
 
 /** Longest line of keepalived 2.2.7, in bytes; what is beyond is taken for another line. */
 const LONGEST_LINE = 1022;
@@ -139,8 +142,27 @@ class Reader {
       this.expand(use.name, use.lines, place, text, depth);
       return;
     }
+    if (replaced.includes("$")) this.undefinedNames(text, replaced, place);
     if (replaced === body) this.words(text, start, end, place, depth);
     else this.again(replaced, place, depth);
+  }
+
+  /** Names outside quotes that nothing has been put in for: keepalived breaks the line at their braces. */
+  private undefinedNames(text: string, replaced: string, place: Place): void {
+    for (const { 1: braced, 2: bare } of replaced.matchAll(/"[^"]*"?|\$\{([A-Za-z_]\w*)[^}"]*\}|\$([A-Za-z_]\w*)/g)) {
+      const name = braced ?? bare;
+      if (name === undefined) continue;
+      const column = text.indexOf(`$${braced === undefined ? "" : "{"}${name}`) + 1;
+      const severity = braced === undefined ? "warning" : "error";
+      this.report(
+        place,
+        text,
+        severity,
+        `'$${name}' is not defined before this line`,
+        column,
+        nearest(name, this.scope.definitions.keys()),
+      );
+    }
   }
 
   /** The lines of a definition; one that is being expanded already would never come to an end. */
@@ -170,8 +192,8 @@ class Reader {
     let at = start;
     while (at < end) {
       const piece = splitPiece(text, at, end);
-      if (piece.unmatched > 0) this.report(place, text, "error", "quote without an end", piece.unmatched);
-      if (piece.words.length > 0) this.emit("words", piece.words, text, place, piece.words[0]!.column);
+      if (piece.unmatched > 0) this.report(place, text, "error", OPEN_QUOTE, piece.unmatched);
+      if (piece.words.length > 0) this.emit("words", piece.words, text, place, piece.words[0]!.column, piece.unmatched > 0);
       if (piece.brace < 0) return;
       this.emit(text.charCodeAt(piece.brace) === 123 ? "open" : "close", [], text, place, piece.brace + 1);
       at = piece.brace + 1;
@@ -184,8 +206,15 @@ class Reader {
     }
   }
 
-  private emit(kind: Line["kind"], words: readonly Word[], text: string, place: Place, column: number): void {
-    this.lines.push({ kind, words, text, file: place.file, line: place.line, column });
+  private emit(
+    kind: Line["kind"],
+    words: readonly Word[],
+    text: string,
+    { file, line }: Place,
+    column: number,
+    isOpen = false,
+  ): void {
+    this.lines.push(isOpen ? { kind, words, text, file, line, column, isOpen } : { kind, words, text, file, line, column });
   }
 
   private condition(text: string, start: number, end: number, place: Place, depth: number): void {
@@ -272,9 +301,10 @@ class Reader {
     if (!missing && partly) this.report(place, text, "error", `not every part of '${pattern}' matches a file`);
   }
 
-  private report(place: Place, text: string, severity: Problem["severity"], message: string, column = 0): void {
+  private report(place: Place, text: string, severity: Problem["severity"], message: string, column = 0, meant?: string): void {
     const line: Line = { kind: "words", words: [], text, file: place.file, line: place.line, column };
-    this.problems.push(problemAt(line, undefined, severity, message));
+    const problem = problemAt(line, undefined, severity, message);
+    this.problems.push(meant === undefined ? problem : { ...problem, suggestion: `$${meant}` });
   }
 }
 

@@ -102,9 +102,8 @@ describe("what is wrong with a file", () => {
       "24:5 unknown keyword 'auth_pass'",
       "25:5 unknown keyword 'garp_interval'",
       "28:19 auth_pass is cut to its first 8 characters, this one has 17",
-      "21:1 vrrp_instance 'VI' has no virtual_router_id",
       "21:1 vrrp_instance 'VI' has no virtual_ipaddress",
-      "6:1 virtual_server without real_server",
+      "6:1 no protocol, UDP is used",
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { checkConfig } from "./checks.ts";
+import { forgives } from "./consequence.ts";
 import { type KeepalivedConfig, root } from "./keywords.ts";
-import { type Files, type ReadOptions, readLines } from "./lines.ts";
+import { type Files, OPEN_QUOTE, type ReadOptions, readLines } from "./lines.ts";
 import { nearest, type Problem } from "./source.ts";
 import { type AnyBlock, type Arg, type Facts, fieldsByWord, type Reading, type Setting, type Settings } from "./table.ts";
 import { type Line, originOf, problemAt, type Word } from "./tokens.ts";
@@ -45,6 +46,10 @@ class Parser implements Reading {
   private readonly lines: readonly Line[];
   readonly dialect: "2.2.7" | undefined;
   private at = 0;
+  /** How often a reader could not use what it read. */
+  private faults = 0;
+  /** The word of the block at hand. */
+  private within = "";
 
   // What the argument readers see; set before each call.
   line: Line = EMPTY;
@@ -68,8 +73,23 @@ class Parser implements Reading {
   }
 
   error(word: Word | undefined, message: string, suggestion?: string): undefined {
+    this.faults++;
     const problem = problemAt(this.line, word, "error", message);
     this.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+  }
+
+  /** keepalived ends at once where a value is missing, except at some words. */
+  lacks(word: Word): undefined {
+    this.faults++;
+    const kind = forgives(this.within, this.line, word) ? {} : ({ kind: "argument" } as const);
+    const open = this.line.isOpen ? this.problems.findIndex((p) => p.text === this.line.text && p.message === OPEN_QUOTE) : -1;
+    if (open >= 0) this.problems[open] = { ...this.problems[open]!, ...kind };
+    else this.problems.push({ ...problemAt(this.line, word, "error", `'${word.text}' needs a value`), ...kind });
+  }
+
+  absent(word: Word | undefined, name: string, spare?: "spare"): undefined {
+    const kind = spare === undefined ? "interface" : "spare-interface";
+    this.problems.push({ ...problemAt(this.line, word, "error", `interface '${name}' does not exist`), kind });
   }
 
   warn(word: Word | undefined, message: string): undefined {
@@ -91,15 +111,21 @@ class Parser implements Reading {
   /** The lines of a block up to its closing brace. */
   private body(settings: Settings, value: Draft, depth: number, opened: Line | undefined): void {
     const fields = fieldsByWord(settings);
+    const outside = this.within;
+    this.within = opened?.words[0]?.text ?? "";
     while (this.at < this.lines.length) {
       const line = this.lines[this.at++]!;
       if (line.kind === "close") {
-        if (depth > 0) return;
+        if (depth > 0) {
+          this.within = outside;
+          return;
+        }
         this.line = line;
         this.error(undefined, "this '}' closes nothing");
       } else if (line.kind === "open") this.stray(line);
       else this.setting(settings, fields, value, line, depth);
     }
+    this.within = outside;
     if (opened !== undefined) this.unclosed(opened);
   }
 
@@ -127,7 +153,7 @@ class Parser implements Reading {
     const keyword = line.words[0]!;
     const field = fields.get(keyword.text);
     const setting = field === undefined ? undefined : settings[field];
-    if (field === undefined || setting === undefined || this.isTooNew(setting)) this.unknown(fields, line, setting);
+    if (field === undefined || setting === undefined || this.isTooNew(setting)) this.unknown(fields, line, setting, value);
     else this.assign(field, setting, value, line, depth);
   }
 
@@ -135,6 +161,7 @@ class Parser implements Reading {
     const keyword = line.words[0]!;
     const target = value as Draft & { origins: Record<string, unknown> };
     const again = field in target.origins;
+    const before = this.faults;
     const read = this.read(setting, line, value, field, depth);
     this.line = line;
     if (setting.deprecated !== undefined && setting.quiet === undefined)
@@ -144,18 +171,22 @@ class Parser implements Reading {
     else if (read !== undefined) {
       target[field] = read;
       if (!again || setting.reader.kind === "value") target.origins[field] = originOf(line, keyword);
-    }
+    } else if (this.faults > before) add(value, "failed", field, this.problems.length - 1);
   }
 
   private isTooNew(setting: Setting<unknown>): boolean {
     return this.dialect === "2.2.7" && setting.since !== undefined;
   }
 
-  private unknown(fields: ReadonlyMap<string, string>, line: Line, newer: Setting<unknown> | undefined): void {
+  private unknown(fields: ReadonlyMap<string, string>, line: Line, newer: Setting<unknown> | undefined, value: Draft): void {
     const word = line.words[0]!;
     this.line = line;
     if (newer !== undefined) this.error(word, `'${word.text}' is not known before keepalived ${newer.since}`);
-    else this.error(word, `unknown keyword '${word.text}'`, nearest(word.text, fields.keys()));
+    else {
+      const meant = nearest(word.text, fields.keys());
+      this.error(word, `unknown keyword '${word.text}'`, meant);
+      if (meant !== undefined) add(value, "misspelt", fields.get(meant)!, this.problems.length - 1);
+    }
     if (this.lines[this.at]?.kind === "open") {
       this.at++;
       this.skipBlock();
@@ -215,10 +246,13 @@ class Parser implements Reading {
       return out;
     }
     let count = 0;
+    const outside = this.within;
+    this.within = setting.word;
     while (this.at < this.lines.length) {
       const entry = this.lines[this.at++]!;
       if (entry.kind === "close") {
         this.line = line;
+        this.within = outside;
         if (setting.filled && count === 0) this.error(line.words[0], `'${setting.word}' is empty`);
         return out;
       }
@@ -242,7 +276,10 @@ class Parser implements Reading {
   ): unknown {
     const header = this.call(reader.header, line, line.words.slice(1), value);
     const extra = line.words[2];
-    if (extra !== undefined) this.error(extra, `'${extra.text}' stands between '${setting.word}' and its block`);
+    if (extra !== undefined) {
+      const message = `'${extra.text}' stands between '${setting.word}' and its block`;
+      this.problems.push({ ...problemAt(line, extra, "error", message), kind: "argument" });
+    }
     const entries = this.entries(setting, reader.arg, line, value, []);
     if (header === undefined) return undefined;
     return append(setting, value, field, { header, entries, origin: originOf(line, line.words[0]) });
@@ -257,9 +294,9 @@ class Parser implements Reading {
     field: string,
     depth: number,
   ): unknown {
-    const before = this.problems.length;
+    const before = this.faults;
     const header = this.call(spec.header, line, line.words.slice(1), value);
-    const wrong = header === undefined && spec.header.usage !== "" && this.problems.length > before;
+    const wrong = header === undefined && spec.header.usage !== "" && this.faults > before;
     // A second global_defs or authentication adds to the first.
     const merged = !many && value[field] !== undefined && setting.once === undefined ? (value[field] as Draft) : undefined;
     const inner = merged ?? this.draft(spec, header, line, line.words[0]);
@@ -297,6 +334,11 @@ function append(setting: Setting<unknown>, value: Draft, field: string, item: un
   const list = listOf(setting, value, field);
   list.push(item);
   return list;
+}
+
+/** @param problem where it has been told */
+function add(value: Draft, list: "failed" | "misspelt", field: string, problem: number): void {
+  value[list] = { ...(value[list] as Readonly<Record<string, number>> | undefined), [field]: problem };
 }
 
 const EMPTY: Line = { kind: "words", words: [], text: "", file: "", line: 0, column: 0 };

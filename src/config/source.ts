@@ -10,6 +10,13 @@ export interface Origin {
 /** `error`: `keepalived -t` (2.2.7) does not return 0 for it. `warning`: worth a word, the file is accepted. */
 export type Severity = "error" | "warning";
 
+/**
+ * `argument`: one is missing, and keepalived ends at once. `interface`: one is missing, and its VRRP process ends;
+ * `spare-interface`: one that it does without. `security`, `check-security`: scripts of VRRP or of checks without script security;
+ * `instance`: one that cannot be run, and the VRRP process ends.
+ */
+export type ProblemKind = "argument" | "instance" | "interface" | "spare-interface" | "security" | "check-security";
+
 export interface Problem {
   readonly severity: Severity;
   readonly origin: Origin;
@@ -20,6 +27,8 @@ export interface Problem {
   readonly length: number;
   /** What was probably meant. */
   readonly suggestion?: string;
+  /** When `keepalived -t` has an exit code of its own for it (spec 1.6). */
+  readonly kind?: ProblemKind;
   /** Name of the lint rule, when the problem came from lint. */
   readonly rule?: string;
 }

@@ -21,6 +21,10 @@ export interface Reading {
   /** Set when the file is judged as an old version does it. */
   readonly dialect: "2.2.7" | undefined;
   error(word: Word | undefined, message: string, suggestion?: string): undefined;
+  /** Nothing follows a word where something must. */
+  lacks(word: Word): undefined;
+  /** An interface is not there. `spare`: keepalived would do without it. */
+  absent(word: Word | undefined, name: string, spare?: "spare"): undefined;
   warn(word: Word | undefined, message: string): undefined;
 }
 
@@ -91,7 +95,21 @@ export interface Placed {
   readonly origin: Origin;
   /** Where each setting was written; those left out have their default. */
   readonly origins: Readonly<Record<string, Origin>>;
+  /** Settings that were meant to be written and could not be used, and which problem says so. */
+  readonly failed?: Readonly<Record<string, number>>;
+  /** Settings that unknown words stand for, as far as one can tell. */
+  readonly misspelt?: Readonly<Record<string, number>>;
 }
+
+/** Nobody wrote it, and nobody tried to. Lists are missing while they are empty. */
+export function isMissing(block: Placed, field: string): boolean {
+  const value = (block as unknown as Readonly<Record<string, unknown>>)[field];
+  const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0);
+  return isEmpty && toldOf(block, field) === undefined;
+}
+
+/** The problem that tells why a setting has no value. */
+export const toldOf = (block: Placed, field: string): number | undefined => block.failed?.[field] ?? block.misspelt?.[field];
 
 /** What a block of the file becomes. */
 export type BlockValue<B> =

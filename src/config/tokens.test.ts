@@ -41,7 +41,7 @@ describe("a line of words", () => {
   });
 
   test("without its closing quote is a problem", () => {
-    expect(read('a "b')).toEqual(["a b", "error: quote without an end"]);
+    expect(read('a "b')).toEqual(["a", "error: quote without an end"]);
   });
 
   const scripts: [text: string, words: string[]][] = [
@@ -65,7 +65,19 @@ describe("reading a file", () => {
   });
 
   test("a definition is put in where it is used, at the time it is used", () => {
-    expect(read("$A=1${B}\n$B=2\na $A ${A}x $Ay $C\n$B=3\nb $A")).toEqual(["a 12 12x $Ay $C", "b 13"]);
+    expect(read("$A=1${B}\n$B=2\na $A ${A}x $Ay $C\n$B=3\nb $A")).toEqual([
+      "a 12 12x $Ay $C",
+      "b 13",
+      "warning: '$Ay' is not defined before this line",
+      "warning: '$C' is not defined before this line",
+    ]);
+  });
+
+  test("a name in braces that nothing defines is a problem: keepalived takes the braces for a block's", () => {
+    expect(read('$ADDRESS=1\na ${ADRESS} "${B}"')).toEqual([
+      "a ${ADRESS} ${B}",
+      "error: '$ADRESS' is not defined before this line",
+    ]);
   });
 
   test("a definition that contains itself ends in a problem, not in a hang", () => {

@@ -16,6 +16,8 @@ export interface Line {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** It ends within quotes: the words from there on are not among `words`. */
+  readonly isOpen?: true;
 }
 
 export const originOf = (line: Line, word?: Word): Origin => ({
@@ -74,7 +76,6 @@ export function splitPiece(text: string, at: number, end: number): Piece {
     } else if (c === QUOTE) {
       const close = text.indexOf('"', i + 1);
       if (close < 0 || close >= end) {
-        words.push({ text: text.slice(i + 1, end), column: i + 1, quoted: true });
         return { words, brace: -1, unmatched: i + 1 };
       }
       words.push({ text: text.slice(i + 1, close), column: i + 1, quoted: true });

@@ -113,4 +113,5 @@ Its control socket is $LVSD_SOCKET, or /run/lvsd/<inode of the network namespace
 SIGTERM and SIGINT stop it and its forwarding, with --leave only it; the kernel's IPVS keeps its table and goes on.
 Exit codes: 0 stopped, 1 refused, 2 usage, 69 the kernel lacks something, 70 a defect (forwarding stays),
 77 not permitted, 78 errors in the file that keepalived would not start with either, or pinned maps of another layout.
-With -t as keepalived: 0 in order, 2 a value is missing, 5 findings, 6 scripts without script security, or no file.`;
+With -t as keepalived: 0 in order, 2 a value is missing, 4 a spare interface is, 5 other findings, 6 scripts without script
+security, or no file.`;

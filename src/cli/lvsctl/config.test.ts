@@ -136,7 +136,7 @@ describe("lvsctl config check", () => {
     expect(name).toBe("bad.conf");
     expect(problems).toContainEqual({
       ...{ file: "bad.conf", line: 2, column: 5, severity: "error", message: "unknown keyword 'interfce'" },
-      ...{ text: "    interfce eth0", length: 8, suggestion: "interface" },
+      ...{ text: "    interfce eth0", length: 8, kind: "instance", suggestion: "interface" },
     });
   });
 

@@ -5,6 +5,7 @@ import type { Forwarding } from "../keywords/checker-args.ts";
 import { isOldAddress } from "../keywords/global-args.ts";
 import type { KeepalivedConfig, RealServer, VirtualServer, VirtualServerGroup } from "../keywords.ts";
 import type { Origin } from "../source.ts";
+import { isMissing } from "../table.ts";
 import { checksOf } from "../values.ts";
 
 /** Virtual servers as a whole (spec 2.15 to 2.18). */
@@ -45,9 +46,12 @@ function checkVirtualServer(vs: VirtualServer, groups: ReadonlyMap<string, Virtu
     method: vs.lbKind?.method ?? "nat",
     port: vs.header.by === "address" ? vs.header.port : undefined,
   };
-  if (vs.realServer.length === 0) report.error(vs.origin, "virtual_server without real_server");
-  else {
-    checkOptions(service, report);
+  if (isMissing(vs, "realServer")) {
+    report.error(vs.origin, "virtual_server without real_server");
+    return;
+  }
+  checkOptions(service, report);
+  if (vs.realServer.length > 0) {
     checkQuorum(service, checkRealServers(service, report), report);
     checkSorry(service, report);
   }
@@ -62,9 +66,9 @@ function familyOfService(vs: VirtualServer): Family | undefined {
 
 function checkOptions({ vs, group, marked, family }: Service, report: Report): void {
   if (marked && vs.protocol !== undefined) report.error(vs.origins.protocol!, "a mark has no protocol");
-  if (!marked && vs.protocol === undefined) report.error(vs.origin, "no protocol, UDP is used");
-  if (vs.lbAlgo === undefined) report.error(vs.origin, "no lb_algo, wlc is used");
-  if (vs.lbKind === undefined) report.error(vs.origin, "no lb_kind, NAT is used");
+  if (!marked && isMissing(vs, "protocol")) report.error(vs.origin, "no protocol, UDP is used");
+  if (isMissing(vs, "lbAlgo")) report.error(vs.origin, "no lb_algo, wlc is used");
+  if (isMissing(vs, "lbKind")) report.error(vs.origin, "no lb_kind, NAT is used");
   if (vs.ops && (vs.protocol ?? "UDP") !== "UDP") report.error(vs.origins.ops!, "one packet scheduling is for UDP");
   if (vs.haSuspend && vs.header.by === "fwmark") report.error(vs.origins.haSuspend!, "ha_suspend needs an address");
   const persistent = vs.persistenceTimeout !== undefined || vs.persistenceGranularity !== undefined;
@@ -146,18 +150,18 @@ function checkChecks(rs: RealServer, report: Report): void {
     switch (check.type) {
       case "HTTP_GET":
       case "SSL_GET":
-        if (check.value.url.length === 0) report.error(check.value.origin, `${check.type} has no url`);
-        for (const url of check.value.url) if (url.path === undefined) report.error(url.origin, "url has no path");
+        if (isMissing(check.value, "url")) report.error(check.value.origin, `${check.type} has no url`);
+        for (const url of check.value.url) if (isMissing(url, "path")) report.error(url.origin, "url has no path");
         for (const url of check.value.url) checkDigests(url.digest, report);
         break;
       case "MISC_CHECK":
-        if (check.value.miscPath === undefined) report.error(check.value.origin, "MISC_CHECK has no misc_path");
+        if (isMissing(check.value, "miscPath")) report.error(check.value.origin, "MISC_CHECK has no misc_path");
         break;
       case "BFD_CHECK":
-        if (check.value.name === undefined) report.error(check.value.origin, "BFD_CHECK has no name");
+        if (isMissing(check.value, "name")) report.error(check.value.origin, "BFD_CHECK has no name");
         break;
       case "FILE_CHECK":
-        if (check.value.trackFile === undefined) report.error(check.value.origin, "FILE_CHECK has no track_file");
+        if (isMissing(check.value, "trackFile")) report.error(check.value.origin, "FILE_CHECK has no track_file");
         break;
       case "UDP_CHECK":
         if (check.value.minReplyLength > check.value.maxReplyLength)
@@ -168,7 +172,8 @@ function checkChecks(rs: RealServer, report: Report): void {
           report.error(check.value.origins.name!, `'${check.value.name}' has an empty label`);
         break;
     }
-    if ("connectPort" in check.value) checkConnection(rs, check.value, report);
+    if ("connectPort" in check.value) checkConnection(rs, check.value, report, check.type === "SMTP_CHECK" ? "warn" : "error");
+    if (check.type === "SMTP_CHECK") for (const host of check.value.host) checkConnection(rs, host, report, "error");
   }
 }
 
@@ -182,9 +187,10 @@ function checkDigests(digests: readonly { value: string; origin: Origin }[], rep
 
 type Connection = Extract<ReturnType<typeof checksOf>[number]["value"], { connectPort: unknown }>;
 
-function checkConnection(rs: RealServer, c: Connection, report: Report): void {
+/** `says`: 2.2.7 does not look at the family of an SMTP_CHECK's bindto. */
+function checkConnection(rs: RealServer, c: Connection, report: Report, says: "error" | "warn"): void {
   const target = c.connectIp ?? rs.header.ip;
   const mixed = c.bindto !== undefined && familyOf(c.bindto) !== familyOf(target);
-  if (mixed) report.error(c.origins.bindto!, `bindto is not of the family of ${target}`);
+  if (mixed) report[says](c.origins.bindto!, `bindto is not of the family of ${target}`);
   if (isLinkLocal(target) && c.bindIf === undefined) report.error(c.origin, `the link-local address ${target} needs bind_if`);
 }

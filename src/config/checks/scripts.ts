@@ -12,8 +12,8 @@ interface Use {
   readonly user: boolean;
   /** A tracking script that cannot run is a problem, a notify script is left out with a log line. */
   readonly tracked: boolean;
-  /** Run by the parent process, which is root. */
-  readonly parent?: true;
+  /** The process that runs it; the parent is root. */
+  readonly by: "parent" | "vrrp" | "checks";
 }
 
 /** The problem for which `keepalived -t` has an exit code of its own. */
@@ -27,11 +27,11 @@ export function checkScripts(config: KeepalivedConfig, report: Report): void {
   const secure = config.globalDefs?.enableScriptSecurity ?? false;
   const named = config.globalDefs?.scriptUser !== undefined || report.facts.users?.has(DEFAULT_USER) !== false;
   for (const use of uses)
-    if (secure && !named && !use.user && !use.parent)
+    if (secure && !named && !use.user && use.by !== "parent")
       report.error(use.origin, `there is no user '${DEFAULT_USER}' to run the script; set script_user`);
   const { script } = report.facts;
   if (script === undefined) return;
-  let running: Use | undefined;
+  const running: Use[] = [];
   for (const use of uses) {
     const state = script(use.command[0]!);
     if (state === "missing")
@@ -41,27 +41,33 @@ export function checkScripts(config: KeepalivedConfig, report: Report): void {
         use.origin,
         `'${use.command[0]}' can be changed by others than root, the script is disabled`,
       );
-    else running ??= use;
+    else running.push(use);
   }
-  if (running !== undefined && !secure) report.error(running.origin, NO_SCRIPT_SECURITY);
+  const first = running.find(({ by }) => by === "vrrp") ?? running[0];
+  const kind = running.every(({ by }) => by === "vrrp") ? "security" : "check-security";
+  if (first !== undefined && !secure) report.error(first.origin, NO_SCRIPT_SECURITY, kind);
 }
 
 function usesOf(config: KeepalivedConfig): Use[] {
   return [...globalUses(config), ...vrrpUses(config), ...trackedUses(config), ...serverUses(config)];
 }
 
-function useOf(block: { readonly origins: Readonly<Record<string, Origin>> }, field: string, script: Script | undefined): Use[] {
+function useOf(
+  block: { readonly origins: Readonly<Record<string, Origin>> },
+  field: string,
+  script: Script | undefined,
+  by: Use["by"] = "vrrp",
+): Use[] {
   const origin = block.origins[field];
   return script === undefined || origin === undefined
     ? []
-    : [{ command: script.command, origin, user: script.user !== undefined, tracked: false }];
+    : [{ command: script.command, origin, user: script.user !== undefined, tracked: false, by }];
 }
 
 function globalUses(config: KeepalivedConfig): Use[] {
   const g = config.globalDefs;
   if (g === undefined) return [];
-  const uses = [...useOf(g, "startupScript", g.startupScript), ...useOf(g, "shutdownScript", g.shutdownScript)];
-  return uses.map((use) => ({ ...use, parent: true }));
+  return [...useOf(g, "startupScript", g.startupScript, "parent"), ...useOf(g, "shutdownScript", g.shutdownScript, "parent")];
 }
 
 function vrrpUses(config: KeepalivedConfig): Use[] {
@@ -89,22 +95,22 @@ function trackedUses(config: KeepalivedConfig): Use[] {
   if (config.vrrpInstance.length === 0) return [];
   return config.vrrpScript.flatMap((s) => {
     const origin = s.origins.script;
-    if (s.script === undefined || origin === undefined) return [];
-    return [{ command: s.script, origin, user: s.user !== undefined, tracked: true }];
+    if (s.script === undefined || origin === undefined || s.failed?.user !== undefined) return [];
+    return [{ command: s.script, origin, user: s.user !== undefined, tracked: true, by: "vrrp" }];
   });
 }
 
 function serverUses(config: KeepalivedConfig): Use[] {
   return config.virtualServer.flatMap((vs) => [
-    ...useOf(vs, "quorumUp", vs.quorumUp),
-    ...useOf(vs, "quorumDown", vs.quorumDown),
+    ...useOf(vs, "quorumUp", vs.quorumUp, "checks"),
+    ...useOf(vs, "quorumDown", vs.quorumDown, "checks"),
     ...vs.realServer.flatMap((rs) => [
-      ...useOf(rs, "notifyUp", rs.notifyUp),
-      ...useOf(rs, "notifyDown", rs.notifyDown),
+      ...useOf(rs, "notifyUp", rs.notifyUp, "checks"),
+      ...useOf(rs, "notifyDown", rs.notifyDown, "checks"),
       ...checksOf(rs).flatMap((check): Use[] => {
         const origin = check.value.origins.miscPath;
         if (check.type !== "MISC_CHECK" || check.value.miscPath === undefined || origin === undefined) return [];
-        return [{ command: check.value.miscPath, origin, user: check.value.user !== undefined, tracked: false }];
+        return [{ command: check.value.miscPath, origin, user: check.value.user !== undefined, tracked: false, by: "checks" }];
       }),
     ]),
   ]);

@@ -50,6 +50,11 @@ function checkStaticAddresses(config: KeepalivedConfig, report: Report): void {
   const interfaces = config.globalDefs?.dynamicInterfaces === undefined ? report.facts.interfaces : undefined;
   for (const { value, origin } of config.staticIpaddress) {
     const missing = value.dev === undefined && interfaces !== undefined && !interfaces.has(fallback);
-    if (missing) report.error(origin, `${value.ip} has no device, and the default interface '${fallback}' does not exist`);
+    if (missing)
+      report.error(
+        origin,
+        `${value.ip} has no device, and the default interface '${fallback}' does not exist`,
+        "spare-interface",
+      );
   }
 }

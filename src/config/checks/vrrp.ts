@@ -3,7 +3,7 @@ import { isLinkLocal, type Weight } from "../args.ts";
 import type { Report } from "../checks.ts";
 import type { Tracked } from "../entries/track.ts";
 import type { KeepalivedConfig, VrrpInstance, VrrpSyncGroup } from "../keywords.ts";
-import type { Entry } from "../table.ts";
+import { type Entry, isMissing, toldOf } from "../table.ts";
 
 /** Instances and sync groups as a whole (spec 2.12, 2.13). */
 
@@ -44,11 +44,11 @@ export function checkInstances(config: KeepalivedConfig, report: Report): void {
 
 function checkInstance(config: KeepalivedConfig, i: VrrpInstance, report: Report): void {
   const name = i.header;
-  if (i.virtualRouterId === undefined) report.error(i.origin, `vrrp_instance '${name}' has no virtual_router_id`);
+  needs(i, "virtualRouterId", "virtual_router_id", report);
   const unicast = i.unicastPeer.length > 0;
   const withoutInterface = report.dialect === undefined && unicast && i.unicastSrcIp !== undefined;
-  if (i.interface === undefined && !withoutInterface) report.error(i.origin, `vrrp_instance '${name}' has no interface`);
-  if (i.virtualIpaddress.length === 0 && !i.noVirtualIpaddress)
+  if (!withoutInterface) needs(i, "interface", "interface", report);
+  if (isMissing(i, "virtualIpaddress") && !i.noVirtualIpaddress)
     report.error(i.origin, `vrrp_instance '${name}' has no virtual_ipaddress`);
   const facts: Facts = {
     family: familyOfInstance(i),
@@ -65,6 +65,14 @@ function checkInstance(config: KeepalivedConfig, i: VrrpInstance, report: Report
   checkTracking(i, report);
   if (facts.priority === OWNER) checkWeights(config, i, "a priority of 255 cannot be changed by a weight", report);
   if (facts.strict) checkStrict(config, i, facts, report);
+}
+
+/** What keepalived does not run without. */
+function needs(i: VrrpInstance, field: "virtualRouterId" | "interface", word: string, report: Report): void {
+  const told = toldOf(i, field);
+  if (i[field] !== undefined) return;
+  if (told === undefined) report.error(i.origin, `vrrp_instance '${i.header}' has no ${word}`, "instance");
+  else report.worsen(told, "instance");
 }
 
 function checkPreemption(i: VrrpInstance, f: Facts, report: Report): void {
@@ -102,7 +110,7 @@ function checkAuthentication(i: VrrpInstance, f: Facts, report: Report): void {
   const origin = auth.origins.authType ?? auth.origin;
   if (f.strict) report.error(origin, "strict mode has no authentication");
   else if (f.version === 3) report.error(origin, "VRRP version 3 has no authentication");
-  else if (!auth.authPass) report.error(origin, "authentication without auth_pass");
+  else if (auth.authPass === "" || isMissing(auth, "authPass")) report.error(origin, "authentication without auth_pass");
   else if (auth.authType === "AH" && i.state === "MASTER" && f.priority !== OWNER) {
     report.error(i.origins.state ?? origin, "state MASTER does not go with AH authentication");
   }
@@ -192,6 +200,7 @@ function checkDuplicates(config: KeepalivedConfig, report: Report): void {
         report.error(
           i.origins.virtualRouterId ?? i.origin,
           `'${other.header}' has virtual_router_id ${i.virtualRouterId} on ${i.interface} too`,
+          "instance",
         );
         break;
       }

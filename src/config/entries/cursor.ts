@@ -23,7 +23,7 @@ export class Cursor {
   /** The value of an option, or a problem at the option. */
   value(option: Word): Word | undefined {
     const word = this.r.args[this.at++];
-    return word ?? this.r.error(option, `'${option.text}' needs a value`);
+    return word ?? this.r.lacks(option);
   }
 
   int(option: Word, min: number, max: number): number | undefined {
@@ -60,7 +60,7 @@ export class Cursor {
     const word = this.value(option);
     if (word === undefined) return undefined;
     const known = this.r.facts.interfaces;
-    if (known !== undefined && !known.has(word.text)) this.r.error(word, `interface '${word.text}' does not exist`);
+    if (known !== undefined && !known.has(word.text)) this.r.absent(word, word.text);
     return word.text;
   }
 }

@@ -24,7 +24,7 @@ function readTracked(r: Reading, kind: TrackedKind): Tracked | undefined {
   if (name === undefined) return undefined;
   if (!isDefined(r, kind, name.text)) return r.error(name, `there is no ${DEFINED_BY[kind]} '${name.text}' before this line`);
   const missing = kind === "interface" && r.facts.interfaces !== undefined && !r.facts.interfaces.has(name.text);
-  if (missing) r.error(name, `interface '${name.text}' does not exist`);
+  if (missing) r.absent(name, name.text);
   const option = c.next();
   if (option === undefined) return { name: name.text };
   if (option.text !== "weight") return r.error(option, `'${option.text}' is not 'weight'`) ?? { name: name.text };

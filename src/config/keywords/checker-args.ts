@@ -52,7 +52,7 @@ function tunnelOptions(r: Reading): { tunnel: TunnelDraft } {
     } else if (word.text === "port") {
       i++;
       const port = value && readInt(r, value, 1, 65535);
-      if (value === undefined) r.error(word, "'port' needs a value");
+      if (value === undefined) r.lacks(word);
       if (port !== undefined) tunnel.port = port;
     } else if (word.text === "csum" || word.text === "nocsum" || word.text === "remcsum") tunnel.checksum = word.text;
     else r.error(word, `'${word.text}' is not an option of a tunnel`);
@@ -114,7 +114,7 @@ export const virtualService: Arg<VirtualService> = {
     const value = r.args[1];
     if (word === undefined) return undefined;
     if (word.text === "group" || word.text === "fwmark") {
-      if (value === undefined) return r.error(word, `'${word.text}' needs a value`);
+      if (value === undefined) return r.lacks(word);
       if (word.text === "group") return { by: "group", group: value.text };
       const fwmark = readInt(r, value, 0, 4294967295);
       if (fwmark === 0) return r.error(value, "mark 0 is no mark");
@@ -148,7 +148,7 @@ export const groupEntry: Arg<GroupEntry> = {
 
 function groupMark(r: Reading): GroupEntry | undefined {
   const [word, value, family] = r.args;
-  if (value === undefined) return r.error(word, "'fwmark' needs a value");
+  if (value === undefined) return r.lacks(word ?? r.keyword);
   const fwmark = readInt(r, value, 0, 4294967295);
   if (fwmark === undefined) return undefined;
   if (family === undefined) return { by: "fwmark", fwmark };
@@ -281,13 +281,14 @@ export const digest: Arg<string> = {
 export const hexBytes = (mask: boolean, optional: boolean): Arg<string> => ({
   usage: optional ? "[HEX]" : "HEX",
   read(r) {
-    if (r.args.length === 0) return optional ? "" : r.error(r.keyword, `'${r.keyword.text}' needs a value`);
+    if (r.args.length === 0) return optional ? "" : r.lacks(r.keyword);
     const text = r.args
       .map((w) => w.text)
       .join(" ")
       .trim();
+    if (text === "") return r.error(r.args[0], "this is no byte at all");
     const pattern = mask ? /^[0-9a-fA-FxX\s]*$/ : /^[0-9a-fA-F\s]+$/;
-    return pattern.test(text) && (mask || text !== "") ? text : r.error(r.args[0], `'${text}' is not hexadecimal`);
+    return pattern.test(text) ? text : r.error(r.args[0], `'${text}' is not hexadecimal`);
   },
 });
 

@@ -111,7 +111,7 @@ export const lvsTimeouts: Arg<LvsTimeouts> = {
       const value = r.args[i + 1];
       const known = option.text === "tcp" || option.text === "tcpfin" || option.text === "udp" ? option.text : undefined;
       if (known === undefined) r.error(option, `'${option.text}' is not one of tcp, tcpfin, udp`);
-      else if (value === undefined) r.error(option, `'${known}' needs a value`);
+      else if (value === undefined) r.lacks(option);
       else {
         const n = readInt(r, value, 0, 2678400);
         if (n !== undefined) out[known] = n;
@@ -157,7 +157,7 @@ function syncOption(r: Reading, out: Record<string, unknown>, i: number): number
   const value = r.args[i + 1];
   const range = SYNC_RANGES[option.text];
   if (range !== undefined || option.text === "group" || option.text === "inst") {
-    if (value === undefined) r.error(option, `'${option.text}' needs a value`);
+    if (value === undefined) r.lacks(option);
     else if (option.text === "inst") out.instance = value.text;
     else if (option.text === "group") out.group = syncGroup(r, value);
     else if (range !== undefined) out[option.text] = readInt(r, value, range[0], range[1]);

@@ -173,6 +173,16 @@ export const optionalScript: Arg<Script> = {
   read: (r) => (r.args.length === 0 ? { command: [] } : script.read(r)),
 };
 
+/** A name and nothing more: keepalived skips the block otherwise. */
+export const soleName: Arg<string> = {
+  usage: "NAME",
+  read(r) {
+    const more = r.args[1];
+    if (more !== undefined) return r.error(more, `'${more.text}' stands between the name of the ${r.keyword.text} and its block`);
+    return first(r)?.text;
+  },
+};
+
 /** The command of vrrp_script: one quoted text, or words to the end of the line. */
 export const command: Arg<readonly string[]> = {
   usage: "COMMAND [ARGUMENT…]",
@@ -230,16 +240,16 @@ export const linkDelay: Arg<LinkDelay> = {
   read(r) {
     const dev = r.args[0];
     if (dev === undefined) return undefined;
-    known(r, dev.text);
+    known(r, dev.text, "spare");
     const down = r.args[1] === undefined ? 0 : readDecimal(r, r.args[1], 0, 255, 6);
     const up = r.args[2] === undefined ? down : readDecimal(r, r.args[2], 0, 255, 6);
     return { interface: dev.text, down: down ?? 0, up: up ?? 0 };
   },
 };
 
-function known(r: Reading, name: string): void {
+function known(r: Reading, name: string, spare?: "spare"): void {
   const interfaces = r.facts.interfaces;
-  if (interfaces !== undefined && !interfaces.has(name)) r.error(r.args[0], `interface '${name}' does not exist`);
+  if (interfaces !== undefined && !interfaces.has(name)) r.absent(r.args[0], name, spare);
 }
 
 export interface Linkbeat {
@@ -252,7 +262,7 @@ export const linkbeat: Arg<Linkbeat> = {
   read(r) {
     const [dev, by, more] = r.args;
     if (dev === undefined) return undefined;
-    known(r, dev.text);
+    known(r, dev.text, "spare");
     if (more !== undefined) r.error(more, `'${more.text}' is one word too many`);
     if (by === undefined) return { interface: dev.text };
     if (by.text === "MII" || by.text === "ETHTOOL" || by.text === "IOCTL") return { interface: dev.text, by: by.text };

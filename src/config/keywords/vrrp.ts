@@ -38,6 +38,7 @@ import {
   password,
   scriptSeconds,
   seconds32,
+  soleName,
   state,
   unicastPeer,
   virtualAddress,
@@ -107,17 +108,17 @@ const tracking = {
 };
 
 const notifying = {
-  notifyMaster: opt("notify_master", script, "Run on MASTER."),
-  notifyBackup: opt("notify_backup", script, "Run on BACKUP."),
-  notifyFault: opt("notify_fault", script, "Run on FAULT."),
-  notifyStop: opt("notify_stop", script, "Run when VRRP stops."),
-  notify: opt("notify", script, "Run on every change with: GROUP|INSTANCE, name, state, priority."),
+  notifyMaster: opt("notify_master", script, "Run on MASTER.", { once: true }),
+  notifyBackup: opt("notify_backup", script, "Run on BACKUP.", { once: true }),
+  notifyFault: opt("notify_fault", script, "Run on FAULT.", { once: true }),
+  notifyStop: opt("notify_stop", script, "Run when VRRP stops.", { once: true }),
+  notify: opt("notify", script, "Run on every change with: GROUP|INSTANCE, name, state, priority.", { once: true }),
   smtpAlert: opt("smtp_alert", bool, "Mail on changes.", { standard: "smtp_alert_vrrp" }),
   notifyPriorityChanges: opt("notify_priority_changes", bool, "Tell FIFOs about changes of priority."),
 };
 
 export const vrrpSyncGroup = {
-  header: name,
+  header: soleName,
   settings: {
     group: entries("group", namesEntry("INSTANCE"), "The members; they change state together.", { filled: true }),
     ...tracking,
@@ -130,7 +131,7 @@ export const vrrpSyncGroup = {
 };
 
 export const trackGroup = {
-  header: name,
+  header: soleName,
   settings: {
     group: entries("group", namesEntry("INSTANCE"), "Instances that watch the static entries of the group.", { filled: true }),
   },
@@ -156,7 +157,7 @@ const authHmac = {
 };
 
 export const vrrpInstance = {
-  header: name,
+  header: soleName,
   settings: {
     state: opt("state", state, "What it hopes to be at start; only a hint.", { standard: "BACKUP" }),
     interface: opt("interface", instanceInterface, "Where adverts are sent."),
@@ -195,8 +196,12 @@ export const vrrpInstance = {
     dontTrackPrimary: def("dont_track_primary", flag, false, "The interface may be down."),
     ...tracking,
     ...notifying,
-    notifyDeleted: opt("notify_deleted", optionalScript, "Run when a reload removes it, instead of notify_fault."),
-    notifyMasterRxLowerPri: opt("notify_master_rx_lower_pri", script, "Run when a lower advert is seen as master."),
+    notifyDeleted: opt("notify_deleted", optionalScript, "Run when a reload removes it, instead of notify_fault.", {
+      once: true,
+    }),
+    notifyMasterRxLowerPri: opt("notify_master_rx_lower_pri", script, "Run when a lower advert is seen as master.", {
+      once: true,
+    }),
     garpMasterDelay: opt("garp_master_delay", whole, "Seconds until the second block of gratuitous ARPs.", {
       standard: "vrrp_garp_master_delay",
     }),

@@ -99,7 +99,7 @@ function fifosOf({ globalDefs: g }: KeepalivedConfig, hasVrrp: boolean): Wanted[
   ];
 }
 
-/** What `-t` prints, and its exit code as keepalived's (spec 1.6): 0 in order, 2 a value is missing, 5 findings, 6 unsafe scripts or no file. */
+/** What `-t` prints, and its exit code as keepalived's (spec 1.6); 6 for no file, where 2.2.7 says 0. */
 export function testConfig(path: string, { configId }: ReadHow = {}): { readonly print: string; readonly exit: number } {
   if (diskFiles.read(path) === undefined) return { print: `${missing(path)}\n`, exit: NO_FILE };
   const result = parse(path, { facts: factsWithScripts(), ...(configId === undefined ? {} : { configId }) });
