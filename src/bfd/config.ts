@@ -1,4 +1,5 @@
 import { familyOf, type Ip } from "../net/ip.ts";
+import type { Tuning } from "../tuning.ts";
 
 /** What a BFD process is to do (spec 2.14), as plain values with every default filled in: they travel as JSON. */
 
@@ -7,6 +8,7 @@ export type Millis = number;
 
 export interface BfdConfig {
   readonly sessions: readonly SessionConfig[];
+  readonly tuning: Tuning;
 }
 
 export interface SessionConfig {

@@ -1,0 +1,3 @@
+import { main } from "../bfd/process.ts";
+
+main(process.argv.slice(2));
