@@ -13,7 +13,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   config: [],
   director: ["sched"],
   vrrp: ["wire", "sched", "director"],
-  bfd: ["wire"],
+  bfd: ["wire", "director"],
   health: ["wire", "sched", "director"],
   sync: ["wire", "sched", "director"],
   l7: ["wire", "sched", "director"],

@@ -48,6 +48,7 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   const file = {
     vrrp: async () => (await configured?.vrrp()) ?? [],
     checks: async () => (await configured?.checks()) ?? [],
+    bfd: async () => (await configured?.bfd()) ?? [],
     orders: () => orders,
   };
   let lvsd: Lvsd;

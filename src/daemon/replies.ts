@@ -133,6 +133,16 @@ const change = z.object({
 });
 export const plan = z.object({ file: text, problems: list(text), notes: list(text), changes: list(change), waiting });
 export const outcome = plan.extend({ isDone: z.boolean(), remarks: list(text), took: count });
+/** Of BFD, as src/daemon/bfd/status.ts has it; times in ms. */
+const bfdState = z.enum(["AdminDown", "Down", "Init", "Up"]);
+
+export const bfdSession = z.looseObject({
+  ...{ name: text, neighbour: ip, source: ip.exactOptional(), state: bfdState, diagnostic: text, age: z.number() },
+  ...{ transmitInterval: z.number(), detectionTime: z.number(), multiplier: count, discriminator: count },
+  remote: z.looseObject({ state: bfdState, diagnostic: text, discriminator: count, heardAge: z.number().exactOptional() }),
+  fell: z.object({ age: z.number(), diagnostic: text }).exactOptional(),
+  counters: z.object({ sent: count, received: count, ups: count, refused: z.record(text, count) }),
+});
 
 export const explanation = z.object({
   lines: list(text),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Dest, Director, Service } from "../director/director.ts";
 import type { Marks } from "../director/engine.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
+import type { SessionStatus } from "./bfd/status.ts";
 import type { ServiceStatus } from "./health/status.ts";
 import { type Orders, withoutFile } from "./keepalived/orders.ts";
 import * as replies from "./replies.ts";
@@ -25,6 +26,7 @@ export interface FileStatus {
   checks(): Promise<readonly ServiceStatus[]>;
   /** Undefined: lvsd was started without a file. */
   orders(): Orders | undefined;
+  bfd(): Promise<readonly SessionStatus[]>;
 }
 
 /** How an answer is written: as one value, as an array, or as NDJSON; the latter two in pieces. */
@@ -135,6 +137,10 @@ export const routes: readonly Route[] = [
   plain(ordering("reload", "Reads lvsd's own file again"), async (host) => ({ value: await ordersOf(host).reload() })),
   plain(ordering("confirm", "An apply that waits stays"), async (host) => ({ value: await ordersOf(host).confirm() })),
   plain(ordering("revert", "An apply that waits is taken back"), async (host) => ({ value: await ordersOf(host).revert() })),
+  plain(
+    { method: "GET", path: "/v1/bfd", summary: "BFD sessions", gives: array("BfdSession", replies.bfdSession) },
+    async ({ file }) => ({ array: (await file?.bfd()) ?? [] }),
+  ),
   taking(
     {
       method: "POST",

@@ -5,6 +5,7 @@ import {
   identity,
   type Notify,
   type SyncGroup,
+  type TrackBfd,
   type TrackFile,
   type Tracking,
   type TrackProcess,
@@ -39,7 +40,7 @@ export function planVrrp(before: VrrpConfig, after: VrrpConfig, seen: readonly S
     ...named("track script", before.scripts, after.scripts, scriptTellers),
     ...named("track file", before.files, after.files, fileTellers),
     ...named("track process", before.processes, after.processes, processTellers),
-    ...named("bfd", before.bfds, after.bfds, { weight: value("weight", weightText) }),
+    ...named("bfd", inBoth(before.bfds, after.bfds), inBoth(after.bfds, before.bfds), { weight: value("weight", weightText) }),
     ...differences(before.statics, after.statics, staticTellers).map(
       (field): Change => ({
         ...{ what: field.to === undefined ? "remove" : field.from === undefined ? "add" : "change" },
@@ -163,6 +164,10 @@ const staticTellers: Tellers<VrrpConfig["statics"]> = {
   routes: items("static_routes", routeText),
   rules: items("static_rules", ruleText),
 };
+
+/** BFD sessions that come and go are told by who runs them. */
+const inBoth = (bfds: readonly TrackBfd[], others: readonly TrackBfd[]): TrackBfd[] =>
+  bfds.filter(({ name }) => others.some((other) => other.name === name));
 
 /** Things that are the same by their name. */
 function named<T extends { readonly name: string }>(

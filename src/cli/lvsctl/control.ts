@@ -3,6 +3,7 @@ import type { MarkRule } from "../../director/marks.ts";
 import type { Outcome, Plan } from "../../director/plan.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
 import { ask, type Client, connect, socketPath } from "../client.ts";
+import type { BfdSession } from "./bfd.ts";
 import type { CheckedService } from "./checks.ts";
 
 /** What lvsctl shows of a VRRP instance; the answer has more. */
@@ -31,6 +32,7 @@ export interface Control extends Client {
   reload(): Promise<Outcome>;
   confirm(): Promise<Outcome>;
   revert(): Promise<Outcome>;
+  bfd(): Promise<readonly BfdSession[]>;
   marks(): Promise<readonly MarkRule[]>;
   /** All anew, or none and why not. */
   setMarks(rules: readonly MarkRule[]): Promise<readonly Refusal[]>;
@@ -52,6 +54,7 @@ export function connectControl(path: string = socketPath()): Control {
     reload: () => order(path, "reload"),
     confirm: () => order(path, "confirm"),
     revert: () => order(path, "revert"),
+    bfd: () => ask(path, { method: "GET", path: "/v1/bfd" }),
     marks: () => ask(path, { method: "GET", path: "/v1/marks" }),
     async setMarks(rules) {
       const body = JSON.stringify({ rules });

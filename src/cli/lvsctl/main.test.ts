@@ -33,7 +33,7 @@ beforeEach(async () => {
       exits: director.exits(),
     }),
     explain: director.explain,
-    file: { vrrp: async () => vrrp, checks: async () => checks, orders: () => orders },
+    file: { vrrp: async () => vrrp, checks: async () => checks, bfd: async () => bfd, orders: () => orders },
   };
   server = createApi(host, silent, "1");
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -46,6 +46,7 @@ afterEach(() => {
 
 let orders: Orders | undefined;
 let vrrp: Awaited<ReturnType<FileStatus["vrrp"]>> = [];
+let bfd: Awaited<ReturnType<FileStatus["bfd"]>> = [];
 let checks: Awaited<ReturnType<FileStatus["checks"]>> = [];
 
 const web: ServiceKey = { protocol: "tcp", addr: ip("10.0.0.100"), port: 80 };
@@ -100,6 +101,7 @@ describe("of a configuration file", () => {
     expect(await shown("vrrp")).toBe("no VRRP instances\n");
     expect(await shown("checks")).toBe("no checked services\n");
     expect(await shown("checks --json")).toBe("[]\n");
+    expect(await shown("bfd")).toBe("no BFD sessions\n");
   });
 
   test("instances are shown with their state, their addresses and what is wrong", async () => {
@@ -125,6 +127,37 @@ describe("of a configuration file", () => {
         "VI_2      FAULT   1m 5s  eth0         51         0  10.0.0.100 eth0 is down",
       ),
     );
+  });
+
+  test("BFD sessions are shown with what was agreed and why they failed last", async () => {
+    const counters = { sent: 10, received: 10, ups: 1, refused: {} };
+    const rest = { source: undefined, diagnostic: "No Diagnostic", multiplier: 3, discriminator: 5, isPolling: false, counters };
+    const remote = { state: "Up", diagnostic: "No Diagnostic", discriminator: 7, minTx: 100, minRx: 100, multiplier: 3 } as const;
+    const own = { ...rest, neighbour: ip("10.9.0.2"), age: 65_000, remote: { ...remote, heardAge: 50 } };
+    const fell = { age: 65_500, diagnostic: "Control Detection Time Expired" };
+    const silent = { ...own.remote, state: "Down", heardAge: undefined } as const;
+    const far = { ...counters, refused: { ttl: 4 } };
+    bfd = [
+      { ...own, name: "B1", state: "Up", transmitInterval: 100, detectionTime: 300.5, fell },
+      {
+        ...own,
+        name: "B2",
+        state: "Down",
+        transmitInterval: 1000,
+        detectionTime: 0,
+        remote: silent,
+        fell: undefined,
+        counters: far,
+      },
+    ];
+    expect(await shown("bfd")).toBe(
+      lines(
+        "SESSION  STATE  SINCE  NEIGHBOUR  ITS STATE  SENDS EVERY  DETECTS IN  LAST FAILURE",
+        "B1       Up     1m 5s  10.9.0.2   Up              100 ms    300.5 ms  1m 5s ago: Control Detection Time Expired",
+        "B2       Down   1m 5s  10.9.0.2   Down           1000 ms              4 packets refused: ttl",
+      ),
+    );
+    expect(JSON.parse(await shown("bfd --json"))[0]).toMatchObject({ state: "Up", fell });
   });
 
   test("real servers are shown with their checks: since when, why, the next try, retries left, how long it took", async () => {

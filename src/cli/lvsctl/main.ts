@@ -3,6 +3,7 @@ import pc from "picocolors";
 import { explain } from "../../fault.ts";
 import { VERSION } from "../../version.ts";
 import { NoDaemon } from "../client.ts";
+import { addBfd } from "./bfd.ts";
 import { type AddCommand, Findings, type Io } from "./command.ts";
 import { addConfigured } from "./configured.ts";
 import type { Control } from "./control.ts";
@@ -15,7 +16,10 @@ import { addStatus } from "./status.ts";
 import { addTop } from "./top.ts";
 
 /** lvsctl's commands, in the order of its help. */
-const commands: readonly AddCommand[] = [addStatus, addTop, addLists, addConfigured, addPlan, addExplain, addMarks, addSettings];
+const commands: readonly AddCommand[] = [
+  ...[addStatus, addTop, addLists, addConfigured, addBfd, addPlan],
+  ...[addExplain, addMarks, addSettings],
+];
 
 const REFUSED = 1;
 const USAGE = 2;

@@ -4,9 +4,13 @@ import { tuningOf } from "../tuner.ts";
 
 /** What a keepalived.conf says about BFD (spec 2.14), with every default filled in. */
 export const fromConfig = (config: KeepalivedConfig): BfdConfig => ({
-  sessions: config.bfdInstance.flatMap((b) => sessionOf(b) ?? []),
+  sessions: config.bfdInstance.flatMap((b) => sessionOf(b) ?? []).filter(isFirst),
   tuning: tuningOf(config.globalDefs, "bfd"),
 });
+
+/** Of two with one name or one neighbour the first counts. */
+const isFirst = (session: SessionConfig, i: number, all: readonly SessionConfig[]): boolean =>
+  all.findIndex(({ name, neighbour }) => name === session.name || neighbour === session.neighbour) === i;
 
 function sessionOf(b: KeepalivedConfig["bfdInstance"][number]): SessionConfig | undefined {
   const { header: name, neighborIp: neighbour, sourceIp: source, minRx, minTx, idleTx, multiplier, passive, multihop } = b;

@@ -192,14 +192,14 @@ function fileOf(p: Place, c: RealServer["fileCheck"][number]): Check[] {
   return [timed(p, { ...none, logAllFailures: undefined }, probe)];
 }
 
-/** Nothing is tried: the session tells. One that tells only VRRP tells nothing here. */
+/** Nothing is tried: the session tells, once for each turn. One that tells only VRRP tells nothing here. */
 function bfdOf(p: Place, { name, alpha }: RealServer["bfdCheck"][number]): Check[] {
   const bfd = p.config.bfdInstance.find((b) => b.header === name);
   if (name === undefined || bfd === undefined || (bfd.vrrp && !bfd.checker)) {
     p.note(`BFD_CHECK of ${p.dest.addr} is left out: no bfd_instance '${name}' tells the checkers`);
     return [];
   }
-  const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: 0, retry: 0 };
+  const none = { delayBeforeRetry: 0, warmup: 0, delayLoop: 0, retry: 0, rise: 1, flapLimit: 0 };
   return [timed(p, { ...none, alpha, logAllFailures: undefined }, { type: "BFD_CHECK", name })];
 }
 

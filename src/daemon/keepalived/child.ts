@@ -22,6 +22,8 @@ export interface ChildOptions<Report> {
   readonly again?: readonly string[];
   readonly log: Log;
   onReport(report: Report): void;
+  /** It has died, and is to be started again. */
+  onEnd?(): void;
 }
 
 /** What came of an order; undefined: all is well. */
@@ -176,6 +178,7 @@ export class Child<Config, Report extends { readonly type: string }> {
     if (performance.now() - this.#startedAt >= STEADY) this.#pause = 0;
     const pause = this.#pause;
     this.#pause = Math.min(pause === 0 ? 1000 : pause * 2, LONGEST_PAUSE);
+    this.#options.onEnd?.();
     this.#options.log.error("process died", { process: this.#options.name, reason, againInMs: pause });
     this.#timer = setTimeout(() => this.#start(), pause);
   }

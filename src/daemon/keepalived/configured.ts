@@ -8,17 +8,19 @@ import { changeOf } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
+import type { SessionStatus } from "../bfd/status.ts";
 import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
 import type { ServiceStatus } from "../health/status.ts";
 import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
+import { linkBfd } from "./bfd-link.ts";
 import { Child } from "./child.ts";
 import { openOwner } from "./owner.ts";
 import type { Wanted } from "./read.ts";
 
-/** A keepalived.conf at work: the VRRP process, the checkers process, and what the latter wants of the director. */
+/** A keepalived.conf at work: the VRRP process, the checkers process, the BFD process, and what the latter wants of the director. */
 
 /** Between two looks at the addresses of this host, for `ha_suspend`, and at failures of traffic, for `passive_check`: ms. */
 const LOOK = 1000;
@@ -29,7 +31,7 @@ export interface Around {
   /** Where to remember what of the table is the file's own. */
   readonly owned: string;
   /** The JavaScript file of a child. */
-  program(name: "lvsd-vrrp" | "lvsd-health"): string;
+  program(name: "lvsd-vrrp" | "lvsd-health" | "lvsd-bfd"): string;
 }
 
 export interface Configured {
@@ -39,6 +41,7 @@ export interface Configured {
   carryOut(next: Wanted): Promise<readonly string[]>;
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
+  bfd(): Promise<readonly SessionStatus[]>;
   /** VIPs go, and unless `leave` the services. May be called twice. */
   stop(how: { readonly leave: boolean }): Promise<void>;
 }
@@ -49,6 +52,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   let fifos = openFifos(wanted, log);
   let vrrp: Child<VrrpConfig, VrrpReport> | undefined;
   let health: Child<HealthConfig, HealthReport> | undefined;
+  const bfd = linkBfd(around.program("lvsd-bfd"), log, {
+    vrrp: (order) => vrrp?.send(order),
+    checker: (order) => health?.send(order),
+  });
   let isStopped = false;
   /** The processes have what was wanted last. */
   let isSure = true;
@@ -67,6 +74,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     else if (report.type === "ready") {
       addresses = ""; // a new child knows of none
       look();
+      bfd.tell("checker");
     }
   };
   const applyAll = (operations: readonly Operation[]): void => {
@@ -81,6 +89,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const onVrrp = (report: VrrpReport): void => {
     if (report.type === "failed") log.error("vrrp refused", { reason: report.reason });
     else if (report.type === "event") log.info("vrrp", { ...report.event });
+    else if (report.type === "ready") bfd.tell("vrrp");
   };
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
   const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
@@ -104,7 +113,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   /** Also the first one, from nothing. */
   const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
-    const troubles = await Promise.all([toHealth(before.health, next.health), toVrrp(before.vrrp, next.vrrp, next.hasVrrp)]);
+    const troubles = await Promise.all([
+      ...[toHealth(before.health, next.health), toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
+      bfd.configure(next.bfd),
+    ]);
     const real = troubles.filter((trouble) => trouble !== undefined);
     isSure = real.length === 0;
     return real;
@@ -153,12 +165,13 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       const report = await health?.status();
       return report?.type === "status" ? report.services : [];
     },
+    bfd: bfd.status,
     async stop({ leave }) {
       if (isStopped) return;
       isStopped = true;
       clearInterval(clock);
       if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
-      await Promise.all([vrrp?.stop(), leave ? health?.abandon() : health?.stop()]);
+      await Promise.all([bfd.stop(), vrrp?.stop(), leave ? health?.abandon() : health?.stop()]);
       if (!leave) owner.forget();
       for (const fifo of fifos) fifo.close();
     },

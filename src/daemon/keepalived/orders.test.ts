@@ -23,6 +23,7 @@ const wanted = (quorum: number): Wanted => ({
   },
   hasVrrp: false,
   health: { services: [service({ quorum })], tls: {}, initNotifies: false, scriptSecurity: false, tuning: untuned },
+  bfd: { sessions: [], tuning: untuned },
   ...{ fifos: [], flush: false, flushOnStop: undefined },
 });
 

@@ -1,3 +1,4 @@
+import { planBfd } from "../../bfd/plan.ts";
 import { differences, items, type Tellers, text, untold, value } from "../../director/differences.ts";
 import type { Change } from "../../director/plan.ts";
 import { globalChange, type Live, planHealth } from "../../health/plan.ts";
@@ -8,11 +9,12 @@ import type { Wanted } from "./read.ts";
 export const planOf = (before: Wanted, after: Wanted, live: Live, seen: readonly Seen[]): Change[] => [
   ...differences(before, after, globals).map(globalChange).map(atStart),
   ...planVrrp(before.vrrp, after.vrrp, seen),
+  ...planBfd(before.bfd, after.bfd),
   ...planHealth(before.health, after.health, live),
 ];
 
 const globals: Tellers<Wanted> = {
-  ...{ vrrp: untold, hasVrrp: untold, health: untold },
+  ...{ vrrp: untold, hasVrrp: untold, health: untold, bfd: untold },
   fifos: items("lvs_notify_fifo", ({ path, reader }) => (reader === undefined ? path : `${path} ${text(reader)}`)),
   flush: value("lvs_flush"),
   flushOnStop: value("lvs_flush_on_stop"),

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import type { BfdConfig } from "../../bfd/config.ts";
 import { isFatal, testExitCode } from "../../config/consequence.ts";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
 import { lintConfig } from "../../config/lint.ts";
@@ -8,6 +9,7 @@ import { explainProblem } from "../../config/source.ts";
 import type { Log } from "../../director/engine.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import type { Script, VrrpConfig } from "../../vrrp/config.ts";
+import { fromConfig as bfdFrom } from "../bfd/from-config.ts";
 import { scriptOf } from "../health/checks.ts";
 import { fromConfig as healthFrom } from "../health/from-config.ts";
 import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
@@ -23,6 +25,7 @@ export interface Wanted {
   readonly vrrp: VrrpConfig;
   readonly hasVrrp: boolean;
   readonly health: HealthConfig;
+  readonly bfd: BfdConfig;
   /** FIFOs that are told of virtual and real servers. `isShared`: the VRRP process makes it and starts its reader. */
   readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined; readonly isShared: boolean }[];
   /** Empty the table at start. */
@@ -67,7 +70,7 @@ export function readConfig(path: string, { strict = false, configId }: ReadHow =
     result.problems.filter((problem) => problem.severity === severity).map(explainProblem);
   return {
     wanted: {
-      ...{ vrrp, hasVrrp, health },
+      ...{ vrrp, hasVrrp, health, bfd: bfdFrom(config) },
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,

@@ -75,8 +75,7 @@ export async function openStage(): Promise<Stage> {
   return {
     ...{ ...names, clear, remove },
     start(kind, place, conf) {
-      const node =
-        kind === "ours" ? startOurs(program, names[place], conf) : startKeepalived(folder, names[place], conf);
+      const node = kind === "ours" ? startOurs(program, names[place], conf) : startKeepalived(folder, names[place], conf);
       running.push(node);
       return node;
     },
