@@ -2,7 +2,12 @@ import { defineConfig } from "vitest/config";
 
 /** Tests of ours beside the original programs, which take their time: keepalived, and ipvsadm in user-mode Linux. */
 const peers = [
-  ...["src/daemon/vrrp/*.root.test.ts", "src/daemon/bfd/*.root.test.ts", "src/config/*.root.test.ts"],
+  ...[
+    "src/daemon/vrrp/*.root.test.ts",
+    "src/daemon/dump/*.root.test.ts",
+    "src/daemon/bfd/*.root.test.ts",
+    "src/config/*.root.test.ts",
+  ],
   ...["src/cli/ipvsadm/*.root.test.ts", "src/director/kernel/*.root.test.ts"],
 ];
 

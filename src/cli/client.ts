@@ -52,9 +52,12 @@ export function connect(path: string = socketPath()): Client {
 
 /** A resource of the control socket's API that only one command wants. */
 export async function ask<T>(path: string, options: RequestOptions, body?: string): Promise<T> {
-  const response = await send(path, options, body);
-  return JSON.parse(await textOf(response)) as T;
+  return JSON.parse(await askText(path, options, body)) as T;
 }
+
+/** The same of one that is plain text. */
+export const askText = async (path: string, options: RequestOptions, body?: string): Promise<string> =>
+  textOf(await send(path, options, body));
 
 /** One JSON value a line, in batches of what one read brought. */
 async function* records<T>(path: string, resource: string): AsyncIterable<readonly T[]> {

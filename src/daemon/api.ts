@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Log } from "../director/engine.ts";
 import { explain, Fault } from "../fault.ts";
 import { check, type Problem, problemsText } from "./check.ts";
-import { jsonArray, jsonLines, readBody, sendJson, sendPieces } from "./http.ts";
+import { jsonArray, jsonLines, readBody, sendJson, sendPieces, sendText } from "./http.ts";
 import { type ApiHost, openapi, type Route, routes } from "./routes.ts";
 
 /** The control socket: HTTP/JSON for ipvsadm, lvsctl and anyone with the right to open it. */
@@ -46,6 +46,7 @@ async function serve(host: ApiHost, version: string, request: IncomingMessage, r
   if (isRefused(input)) return refuse(response, input);
   const answer = await route.answer(host, input.value);
   if ("value" in answer) return sendJson(response, 200, answer.value);
+  if ("text" in answer) return sendText(response, "text/plain; charset=utf-8", answer.text);
   if ("array" in answer) return sendPieces(response, "application/json", jsonArray(answer.array));
   return sendPieces(response, "application/x-ndjson", jsonLines(answer.lines));
 }

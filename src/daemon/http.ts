@@ -33,6 +33,11 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
   response.end(text);
 }
 
+export function sendText(response: ServerResponse, type: string, text: string): void {
+  response.writeHead(200, { "content-type": type, "content-length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
 /**
  * Writes an answer piece by piece, as fast as the client reads: nothing is piled up, others get their turn every few
  * milliseconds, and a client that hangs up ends it (and the iteration with it).

@@ -2,9 +2,12 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Log, OpenDirector } from "../director/engine.ts";
-import { explain } from "../fault.ts";
+import { explain, Fault } from "../fault.ts";
 import { notifyManager } from "../platform/notify.ts";
 import { monotonicMs } from "../platform/timer.ts";
+import { dumper } from "./dump/dumper.ts";
+import { dumpText } from "./dump/dumps.ts";
+import { hearDumpSignals } from "./dump/hear.ts";
 import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
 import { type Configured, startConfigured } from "./keepalived/configured.ts";
@@ -14,6 +17,7 @@ import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { type LvsdOptions, parseCommandLine } from "./options.ts";
 import { preflight } from "./preflight.ts";
+import type { FileStatus } from "./routes.ts";
 
 /** lvsd as a process: its command line, its signals, its exit code. */
 export async function main(argv: readonly string[], open: OpenDirector): Promise<void> {
@@ -45,11 +49,17 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   const first = options.file === undefined ? undefined : readFirst(options.file, options, log);
   let configured: Configured | undefined;
   let orders: Orders | undefined;
-  const file = {
+  const onDump = dumper(() => configured, log);
+  hearDumpSignals(onDump);
+  const file: FileStatus = {
     vrrp: async () => (await configured?.vrrp()) ?? [],
     checks: async () => (await configured?.checks()) ?? [],
     bfd: async () => (await configured?.bfd()) ?? [],
     orders: () => orders,
+    async dump(name, clear) {
+      if (configured === undefined) throw new Fault("dump", "ENOENT", "no configuration file is in use");
+      return dumpText(name, await configured.facts(clear));
+    },
   };
   let lvsd: Lvsd;
   const places = placesOf();
@@ -64,7 +74,7 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   }
   const { file: path = "", leave } = options;
   const { director } = lvsd;
-  configured = first && startConfigured(first.wanted, { director, log, owned: places.owned, program: programBeside });
+  configured = first && startConfigured(first.wanted, { director, log, owned: places.owned, program: programBeside, onDump });
   if (first !== undefined && configured !== undefined) {
     const read = (from: string) => readConfig(from, options);
     const given = openOrders({ path, errors: first.errors, configured, director, log, now: monotonicMs, read });

@@ -2,7 +2,9 @@ import { z } from "zod";
 import type { Dest, Director, Service } from "../director/director.ts";
 import type { Marks } from "../director/engine.ts";
 import type { DestRates, ExplainQuery, Explanation, ServiceRates, Status } from "../director/status.ts";
+import { Fault } from "../fault.ts";
 import type { SessionStatus } from "./bfd/status.ts";
+import { type DumpName, dumpNames } from "./dump/names.ts";
 import type { ServiceStatus } from "./health/status.ts";
 import { type Orders, withoutFile } from "./keepalived/orders.ts";
 import * as replies from "./replies.ts";
@@ -27,10 +29,17 @@ export interface FileStatus {
   /** Undefined: lvsd was started without a file. */
   orders(): Orders | undefined;
   bfd(): Promise<readonly SessionStatus[]>;
+  /** A dump in keepalived's format. @param clear the counters of VRRP begin at zero after this */
+  dump(name: DumpName, clear: boolean): Promise<string>;
 }
 
 /** How an answer is written: as one value, as an array, or as NDJSON; the latter two in pieces. */
-export type Answer = { readonly value: unknown } | { readonly array: Iterable<unknown> } | { readonly lines: Iterable<unknown> };
+export type Answer =
+  | { readonly value: unknown }
+  | { readonly array: Iterable<unknown> }
+  | { readonly lines: Iterable<unknown> }
+  /** Plain text. */
+  | { readonly text: string };
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
@@ -39,7 +48,7 @@ export interface Route {
   /** `body`: JSON in the body; `key`: an optional query parameter that holds JSON. */
   readonly takes?: { readonly from: "body" | "key"; readonly name: string; readonly schema: z.ZodType };
   /** `schema` is that of one item where the answer is an array or lines. */
-  readonly gives: { readonly as: "value" | "array" | "lines"; readonly name: string; readonly schema: z.ZodType };
+  readonly gives: { readonly as: "value" | "array" | "lines" | "text"; readonly name: string; readonly schema: z.ZodType };
   /** `input` has been checked; undefined where the route takes none, or a key was not given. */
   answer(host: ApiHost, input: unknown): Answer | Promise<Answer>;
 }
@@ -62,6 +71,7 @@ const keyed = <Key>(about: Given, name: string, schema: z.ZodType<Key>, answer: 
 
 const value = (name: string, schema: z.ZodType) => ({ as: "value", name, schema }) as const;
 const array = (name: string, schema: z.ZodType) => ({ as: "array", name, schema }) as const;
+const text = (name: string) => ({ as: "text", name, schema: z.string() }) as const;
 const lines = (name: string, schema: z.ZodType) => ({ as: "lines", name, schema }) as const;
 
 /** What is asked of the configuration file, and what is told where there is none. */
@@ -70,6 +80,18 @@ const ordering = (word: "plan" | "reload" | "apply" | "confirm" | "revert", summ
   gives: word === "plan" ? value("Plan", replies.plan) : value("Outcome", replies.outcome),
 });
 const ordersOf = ({ file }: ApiHost): Orders => file?.orders() ?? withoutFile;
+const DUMPS: Readonly<Record<DumpName, string>> = {
+  data: "keepalived.data",
+  stats: "keepalived.stats",
+  json: "keepalived.json",
+  checks: "keepalived_check.data",
+  parent: "keepalived_parent.data",
+};
+
+async function dumpOf({ file }: ApiHost, name: DumpName, clear: boolean): Promise<Answer> {
+  if (file === undefined) throw new Fault("dump", "ENOENT", "no configuration file is in use");
+  return { text: await file.dump(name, clear) };
+}
 
 export const routes: readonly Route[] = [
   plain(
@@ -141,6 +163,18 @@ export const routes: readonly Route[] = [
     { method: "GET", path: "/v1/bfd", summary: "BFD sessions", gives: array("BfdSession", replies.bfdSession) },
     async ({ file }) => ({ array: (await file?.bfd()) ?? [] }),
   ),
+  ...dumpNames.map((name) =>
+    plain({ method: "GET", path: `/v1/dump/${name}`, summary: DUMPS[name], gives: text("Dump") }, (host) =>
+      dumpOf(host, name, false),
+    ),
+  ),
+  plain(
+    {
+      ...{ method: "POST", path: "/v1/dump/stats-clear", gives: text("Dump") },
+      summary: "keepalived.stats as it was; from now on VRRP counts from zero",
+    },
+    (host) => dumpOf(host, "stats", true),
+  ),
   taking(
     {
       method: "POST",
@@ -190,14 +224,16 @@ export function openapi(version: string): unknown {
   return { openapi: "3.1.0", info: { title: "lvsd control socket", version }, paths, components: { schemas } };
 }
 
+const TYPES = {
+  ...{ value: "application/json", array: "application/json", lines: "application/x-ndjson" },
+  text: "text/plain",
+} as const;
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
 function describe({ summary, takes, gives }: Route): unknown {
   const item = ref(gives.name);
-  const content =
-    gives.as === "lines"
-      ? { "application/x-ndjson": { schema: item } }
-      : { "application/json": { schema: gives.as === "array" ? { type: "array", items: item } : item } };
+  const whole = gives.as === "array" ? { type: "array", items: item } : item;
+  const content = { [TYPES[gives.as]]: { schema: whole } };
   return {
     summary,
     ...(takes?.from === "body" && {

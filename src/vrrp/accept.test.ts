@@ -64,7 +64,7 @@ const bad: [field: string, text: string, here: Partial<Instance>, there: Sent][]
   ["ttl", "TTL/HL 63 not in range 64 - 255", unicast, { dst: own, ttl: 63 }],
   ["version", "wrong VRRP version from 10.0.0.2. Received 3 and expect 2", {}, { advert: { version: 3, auth: undefined } }],
   ["auth-type", "received a 1 auth from 10.0.0.2, expecting 0!", {}, { advert: withPass("1234") }],
-  ["auth-type", "Invalid auth type from 10.0.0.2: 7", {}, { advert: { auth: { type: 7, data: passwordBytes("") } } }],
+  ["auth-unknown", "Invalid auth type from 10.0.0.2: 7", {}, { advert: { auth: { type: 7, data: passwordBytes("") } } }],
   ["auth-type", "No AH header but auth type is AH from 10.0.0.2", ah, {}],
   ["auth-type", "Received AH header but auth type not AH from 10.0.0.2", {}, withAh],
   ["auth-data", "received an invalid passwd from 10.0.0.2!", pass("abcd"), { advert: withPass("1234") }],

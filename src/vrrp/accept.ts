@@ -21,6 +21,8 @@ export type RefusedField =
   | VrrpProblem
   | "ttl"
   | "auth-type"
+  /** A type of authentication that does not exist. */
+  | "auth-unknown"
   | "auth-data"
   | "interval"
   | "vip-list"
@@ -151,7 +153,7 @@ function checkVersion(i: Instance, h: Heard, advert: Vrrp): Refusal | undefined 
 function checkAuth(i: Instance, h: Heard, { auth }: Vrrp): Refusal | undefined {
   if (auth === undefined) return undefined;
   if (auth.type > AUTH.ah)
-    return refuse(h, "auth-type", String(auth.type), i.auth.type, `Invalid auth type from ${h.from}: ${auth.type}`);
+    return refuse(h, "auth-unknown", String(auth.type), i.auth.type, `Invalid auth type from ${h.from}: ${auth.type}`);
   const expected = AUTH[i.auth.type];
   if (auth.type !== expected) {
     const text = `received a ${auth.type} auth from ${h.from}, expecting ${expected}!`;

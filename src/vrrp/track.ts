@@ -14,6 +14,8 @@ export interface Tracked {
 export interface Outcome {
   /** Effective, 1..254; an owner's stays 255. */
   readonly priority: number;
+  /** The same before it is kept in that range. */
+  readonly total: number;
   /** Why it cannot be up, in keepalived's words after "entering FAULT state"; empty: it can. */
   readonly faults: readonly string[];
   /** A script that holds it down has not answered yet. */
@@ -38,7 +40,7 @@ export function outcome(base: number, tracked: readonly Tracked[]): Outcome {
     else sum += contribution(t);
   }
   const priority = base === OWNER ? OWNER : Math.min(HIGHEST, Math.max(LOWEST, base + sum));
-  return { priority, faults, isPending };
+  return { priority, total: base + sum, faults, isPending };
 }
 
 const isDown = ({ value, weight }: Tracked): boolean => (weight.reverse ? value === true : value === false);

@@ -2,7 +2,7 @@ import type { Refusal } from "../../director/director.ts";
 import type { MarkRule } from "../../director/marks.ts";
 import type { Outcome, Plan } from "../../director/plan.ts";
 import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../director/status.ts";
-import { ask, type Client, connect, socketPath } from "../client.ts";
+import { ask, askText, type Client, connect, socketPath } from "../client.ts";
 import type { BfdSession } from "./bfd.ts";
 import type { CheckedService } from "./checks.ts";
 
@@ -33,6 +33,10 @@ export interface Control extends Client {
   confirm(): Promise<Outcome>;
   revert(): Promise<Outcome>;
   bfd(): Promise<readonly BfdSession[]>;
+  /** In keepalived's format: data, stats, json, checks or parent. */
+  dump(name: string): Promise<string>;
+  /** The stats as they were; VRRP counts from zero from then on. */
+  clearStats(): Promise<string>;
   marks(): Promise<readonly MarkRule[]>;
   /** All anew, or none and why not. */
   setMarks(rules: readonly MarkRule[]): Promise<readonly Refusal[]>;
@@ -55,6 +59,8 @@ export function connectControl(path: string = socketPath()): Control {
     confirm: () => order(path, "confirm"),
     revert: () => order(path, "revert"),
     bfd: () => ask(path, { method: "GET", path: "/v1/bfd" }),
+    dump: (name) => askText(path, { method: "GET", path: `/v1/dump/${name}` }),
+    clearStats: () => askText(path, { method: "POST", path: "/v1/dump/stats-clear" }),
     marks: () => ask(path, { method: "GET", path: "/v1/marks" }),
     async setMarks(rules) {
       const body = JSON.stringify({ rules });

@@ -33,7 +33,10 @@ beforeEach(async () => {
       exits: director.exits(),
     }),
     explain: director.explain,
-    file: { vrrp: async () => vrrp, checks: async () => checks, bfd: async () => bfd, orders: () => orders },
+    file: {
+      ...{ vrrp: async () => vrrp, checks: async () => checks, bfd: async () => bfd, orders: () => orders },
+      dump: async (name: string, clear: boolean) => (name === "json" ? "[]" : `${name} of now${clear ? ", cleared" : ""}\n`),
+    },
   };
   server = createApi(host, silent, "1");
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -104,6 +107,14 @@ describe("of a configuration file", () => {
     expect(await shown("bfd")).toBe("no BFD sessions\n");
   });
 
+  test("dumps are shown as they are, with an end of line; only the stats can be cleared", async () => {
+    expect(await shown("dump data")).toBe("data of now\n");
+    expect(await shown("dump json")).toBe("[]\n");
+    expect(await shown("dump stats --clear")).toBe("stats of now, cleared\n");
+    expect((await run("dump data --clear")).exit).toBe(2);
+    expect((await run("dump bfd")).exit).toBe(2);
+  });
+
   test("instances are shown with their state, their addresses and what is wrong", async () => {
     const counters = { refused: {} } as unknown as (typeof vrrp)[number]["counters"];
     const rest = {
@@ -113,6 +124,8 @@ describe("of a configuration file", () => {
       source: undefined,
       master: undefined,
       troubles: [],
+      ...{ lastTransition: 0, dueIn: undefined, masterInterval: 1000, masterDown: 3609, totalPriority: 100 },
+      ...{ isPending: false, sockets: undefined, ifindex: undefined },
       counters,
     } as const;
     const own = { vrid: 51, interface: "eth0", age: 65_000, addresses: [ip("10.0.0.100")] };

@@ -7,6 +7,7 @@ import { addBfd } from "./bfd.ts";
 import { type AddCommand, Findings, type Io } from "./command.ts";
 import { addConfigured } from "./configured.ts";
 import type { Control } from "./control.ts";
+import { addDump } from "./dump.ts";
 import { addExplain } from "./explain.ts";
 import { addLists } from "./list.ts";
 import { addMarks } from "./marks.ts";
@@ -17,7 +18,7 @@ import { addTop } from "./top.ts";
 
 /** lvsctl's commands, in the order of its help. */
 const commands: readonly AddCommand[] = [
-  ...[addStatus, addTop, addLists, addConfigured, addBfd, addPlan],
+  ...[addStatus, addTop, addLists, addConfigured, addDump, addBfd, addPlan],
   ...[addExplain, addMarks, addSettings],
 ];
 

@@ -4,6 +4,7 @@ import { changed, type HealthChange } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
+import { type Asked, hearDumpSignals } from "../dump/hear.ts";
 import { openTuner } from "../tuner.ts";
 import { type OpenHealth, openHealth } from "./health.ts";
 import type { ServiceStatus } from "./status.ts";
@@ -36,6 +37,8 @@ export type Report =
   | { readonly type: "apply"; readonly operations: readonly Operation[] }
   /** A line for the checkers' FIFO. */
   | { readonly type: "tell"; readonly line: string }
+  /** A signal asked for dumps, which the parent writes. */
+  | { readonly type: "dump"; readonly what: Asked }
   | { readonly type: "status"; readonly services: readonly ServiceStatus[] };
 
 /** What ties it to its parent; in life it is `process`. */
@@ -103,6 +106,7 @@ export function main(): void {
     },
   });
   const tuner = openTuner((text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`));
+  hearDumpSignals((what) => void (process.connected && process.send?.({ type: "dump", what } satisfies Report)));
   process.on("disconnect", gone).on("message", (message: Order) => {
     if (message.type === "configure" && message.config.tuning !== undefined) tuner.apply(message.config.tuning);
     order(message);

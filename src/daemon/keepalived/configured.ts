@@ -3,12 +3,14 @@ import { networkInterfaces } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import type { Director, Operation } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
-import { explain } from "../../fault.ts";
+import { explain, Fault } from "../../fault.ts";
 import { changeOf } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { SessionStatus } from "../bfd/status.ts";
+import { type Facts, factsOf } from "../dump/facts.ts";
+import type { Asked } from "../dump/hear.ts";
 import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
 import type { ServiceStatus } from "../health/status.ts";
@@ -32,6 +34,8 @@ export interface Around {
   readonly owned: string;
   /** The JavaScript file of a child. */
   program(name: "lvsd-vrrp" | "lvsd-health" | "lvsd-bfd"): string;
+  /** A child was sent a signal that asks for dumps. */
+  onDump?(what: Asked): void;
 }
 
 export interface Configured {
@@ -42,6 +46,8 @@ export interface Configured {
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
   bfd(): Promise<readonly SessionStatus[]>;
+  /** For dumps. @param clear the counters of VRRP begin at zero after this */
+  facts(clear?: boolean): Promise<Facts>;
   /** VIPs go, and unless `leave` the services. May be called twice. */
   stop(how: { readonly leave: boolean }): Promise<void>;
 }
@@ -70,6 +76,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const onReport = (report: HealthReport): void => {
     if (report.type === "apply") applyAll(isStopped ? lastly(report.operations, wanted.flushOnStop) : report.operations);
     else if (report.type === "tell") for (const fifo of fifos) fifo.write(report.line);
+    else if (report.type === "dump") around.onDump?.(report.what);
     else if (report.type === "failed") log.error("checks refused", { reason: report.reason });
     else if (report.type === "ready") {
       addresses = ""; // a new child knows of none
@@ -90,6 +97,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     if (report.type === "failed") log.error("vrrp refused", { reason: report.reason });
     else if (report.type === "event") log.info("vrrp", { ...report.event });
     else if (report.type === "ready") bfd.tell("vrrp");
+    else if (report.type === "dump") around.onDump?.(report.what);
   };
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
   const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
@@ -166,6 +174,15 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       return report?.type === "status" ? report.services : [];
     },
     bfd: bfd.status,
+    async facts(clear = false) {
+      const answers = [vrrp?.status(), health?.status()] as const;
+      if (clear) vrrp?.send({ type: "clear" }); // comes right behind the question
+      const [status, checks] = await Promise.all(answers);
+      return factsOf(wanted, {
+        vrrp: answer("VRRP", vrrp, status?.type === "status" ? status : undefined),
+        health: answer("checkers", health, checks?.type === "status" ? checks : undefined)?.services,
+      });
+    },
     async stop({ leave }) {
       if (isStopped) return;
       isStopped = true;
@@ -188,6 +205,12 @@ const countsOf = (operations: readonly Operation[]): { readonly services: number
   services: operations.filter(({ op }) => op === "delete-service").length,
   servers: operations.filter(({ op }) => op === "delete-dest").length,
 });
+
+/** Undefined where there is no child. */
+function answer<T>(name: string, child: object | undefined, said: T | undefined): T | undefined {
+  if (child !== undefined && said === undefined) throw new Fault("dump", "ETIMEDOUT", `the ${name} process does not answer`);
+  return said;
+}
 
 const heldAddresses = (): string[] =>
   Object.values(networkInterfaces())

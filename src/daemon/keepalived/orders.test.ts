@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { parseText } from "../../config/parse.ts";
 import { service } from "../../health/testing.ts";
 import { untuned } from "../../tuning.ts";
 import { silent } from "../testing/fake-director.ts";
@@ -6,6 +7,7 @@ import { type Orders, openOrders } from "./orders.ts";
 import type { Reading, Wanted } from "./read.ts";
 
 const wanted = (quorum: number): Wanted => ({
+  config: parseText("").config,
   vrrp: {
     ...{
       instances: [],

@@ -22,6 +22,8 @@ import { undoneWords } from "./undone.ts";
 
 /** What the file asks of each process. */
 export interface Wanted {
+  /** The file itself, for dumps. */
+  readonly config: KeepalivedConfig;
   readonly vrrp: VrrpConfig;
   readonly hasVrrp: boolean;
   readonly health: HealthConfig;
@@ -70,7 +72,7 @@ export function readConfig(path: string, { strict = false, configId }: ReadHow =
     result.problems.filter((problem) => problem.severity === severity).map(explainProblem);
   return {
     wanted: {
-      ...{ vrrp, hasVrrp, health, bfd: bfdFrom(config) },
+      ...{ config, vrrp, hasVrrp, health, bfd: bfdFrom(config) },
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,

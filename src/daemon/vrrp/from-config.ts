@@ -81,7 +81,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     source: i.unicastPeer.length > 0 ? i.unicastSrcIp : i.mcastSrcIp,
     group: i.mcastDstIp ?? defaultGroup(g, family),
     peers: values(i.unicastPeer).map((p) => ({ ip: p.ip, minTtl: p.minTtl ?? 0, maxTtl: p.maxTtl ?? 255 })),
-    checkPeers: i.checkUnicastSrc ?? g?.vrrpCheckUnicastSrc ?? false,
+    checkPeers: i.checkUnicastSrc ?? (g?.vrrpCheckUnicastSrc || values(i.unicastPeer).some(hasTtl)),
     ttl: i.unicastTtl ?? 255,
     sum: (i.v3ChecksumAsV2 ?? g?.v3ChecksumAsV2) === true ? "plain" : "pseudo",
     garpReplies: false,
@@ -100,6 +100,10 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
   };
 }
+
+/** A limit for one peer has keepalived look at all senders. */
+const hasTtl = (p: { readonly minTtl?: number; readonly maxTtl?: number }): boolean =>
+  p.minTtl !== undefined || p.maxTtl !== undefined;
 
 /** Addresses that an advert has room for; the others are held all the same (spec 2.13). */
 const FITTING = { ipv4: 255, ipv6: 90 } as const;

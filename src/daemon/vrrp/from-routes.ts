@@ -10,7 +10,7 @@ const TABLES: Readonly<Record<string, number>> = { default: 253, main: 254, loca
 const SCOPES: Readonly<Record<string, number>> = { global: 0, site: 200, link: 253, host: 254, nowhere: 255 };
 const MAIN = 254;
 /** Without a preference numbers are taken from here downwards. */
-const FIRST_PREFERENCE = 16384;
+export const FIRST_PREFERENCE = 16384;
 
 const numbered = (names: Readonly<Record<string, number>>, word: string | number | undefined): number | undefined =>
   typeof word === "number"
@@ -20,7 +20,8 @@ const numbered = (names: Readonly<Record<string, number>>, word: string | number
       : (names[word] ?? (/^\d+$/.test(word) ? Number(word) : undefined));
 
 export const scopeNumber = (word: string | number | undefined): number | undefined => numbered(SCOPES, word);
-const tableNumber = (word: string | number | undefined): number => numbered(TABLES, word) ?? MAIN;
+/** The number of a routing table. */
+export const tableNumber = (word: string | number | undefined): number => numbered(TABLES, word) ?? MAIN;
 
 /** "+": all host bits set; "-": none. */
 export function broadcastOf(a: Address): Ip | undefined {

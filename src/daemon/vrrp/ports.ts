@@ -55,6 +55,8 @@ export interface Link {
 }
 
 export interface Sender {
+  /** Its descriptor, for dumps. */
+  readonly fd?: number;
   /** IPv4: whole packets. Throws a Fault. */
   send(packet: Uint8Array, to: Ip): void;
   close(): void;
@@ -88,6 +90,7 @@ export function openSender(
   }
   let open = true;
   return {
+    fd,
     // EAGAIN, no room just now: the next advert follows soon.
     send: (packet, to) => void send(fd, packet, ipAddress(to, 0, needsScope(to) ? (link?.ifindex ?? 0) : 0)),
     close() {
@@ -98,6 +101,8 @@ export function openSender(
 }
 
 export interface Receiver {
+  /** Its descriptor, for dumps. */
+  readonly fd?: number;
   /** Idempotent. Throws a Fault. */
   join(group: Ip): void;
   /** Hands over what is there without waiting for the event loop. */
@@ -147,6 +152,7 @@ export function openReceiver(
   };
   watch = watchFd(fd, drain);
   return {
+    fd,
     drain,
     join(group) {
       try {

@@ -4,6 +4,9 @@ import { parseArgs } from "node:util";
 import { explain } from "../../fault.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
+import { type Asked, hearDumpSignals } from "../dump/hear.ts";
+import type { VrrpStatus } from "./status.ts";
+import { nothingTracked } from "./trackers.ts";
 import { startVrrp, type Vrrp } from "./vrrp.ts";
 
 /**
@@ -16,7 +19,9 @@ export type Report =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly reason: string }
   | ({ readonly type: "event" } & { readonly event: Event })
-  | { readonly type: "status"; readonly instances: ReturnType<Vrrp["status"]> };
+  /** A signal asked for dumps, which the parent writes. */
+  | { readonly type: "dump"; readonly what: Asked }
+  | ({ readonly type: "status" } & VrrpStatus);
 
 /** From the parent. */
 export type Order =
@@ -24,8 +29,11 @@ export type Order =
   | { readonly type: "status" }
   /** The BFD sessions that are up, all of them. */
   | { readonly type: "bfd"; readonly up: readonly string[] }
+  /** Counters begin at zero again; after the answer to a status that was asked before. */
+  | { readonly type: "clear" }
   | { readonly type: "stop" };
 
+const NOTHING: VrrpStatus = { instances: [], groups: {}, trackers: nothingTracked };
 const LINGER = 50; // ms, for the last lines and messages to leave
 
 export function main(argv: readonly string[]): void {
@@ -47,7 +55,7 @@ export function main(argv: readonly string[]): void {
     for (const watcher of watchers) watcher.write(`${JSON.stringify(message)}\n`);
   };
   let vrrp: Vrrp | undefined;
-  const status = (): Report => ({ type: "status", instances: vrrp?.status() ?? [] });
+  const status = (): Report => ({ type: "status", ...(vrrp?.status() ?? NOTHING) });
   /** What it cannot use leaves things as they are. */
   const configure = (read: () => VrrpConfig): void => {
     try {
@@ -77,10 +85,12 @@ export function main(argv: readonly string[]): void {
     setTimeout(() => process.exit(0), LINGER);
   };
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload).on("disconnect", stop);
+  hearDumpSignals((what) => report({ type: "dump", what }));
   process.on("message", (order: Order) => {
     if (order.type === "configure") configure(() => order.config);
     else if (order.type === "status") report(status());
     else if (order.type === "bfd") vrrp?.tellBfd(order.up);
+    else if (order.type === "clear") vrrp?.clearCounters();
     else stop();
   });
   reload();

@@ -1,4 +1,5 @@
 import { explain } from "../../fault.ts";
+import type { Ip } from "../../net/ip.ts";
 import { examine, type Heard, type Refusal, remember } from "../../vrrp/accept.ts";
 import { type Held, together } from "../../vrrp/addresses.ts";
 import { type Instance, identity, type Notify, type SyncGroup, type VrrpConfig } from "../../vrrp/config.ts";
@@ -10,6 +11,7 @@ import { outcome, type Tracked } from "../../vrrp/track.ts";
 import { groupWord, membersOf, ordersFor, orderText } from "./groups.ts";
 import { Holder, type HolderTools } from "./holder.ts";
 import type { Listen } from "./ports.ts";
+import { virtualOf } from "./source.ts";
 import { trackedBy } from "./tracked.ts";
 import type { Trackers } from "./trackers.ts";
 import { destinations, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
@@ -40,7 +42,8 @@ export class VrrpRunner {
   readonly #holder: Holder;
   readonly #wires: Wires;
   readonly #timers = new Timers();
-  readonly #groupWords = new Map<string, string>();
+  /** What was told of each sync group last. */
+  readonly groupWords = new Map<string, string>();
   #config: VrrpConfig;
   #isStarted = false;
   /** The kernel has told of changes that have not been looked at. */
@@ -127,15 +130,17 @@ export class VrrpRunner {
     this.#isStale = false;
     const held = this.#out.network.held([]);
     const units = [...this.units.values()];
-    for (const unit of units) this.#look(unit, held); // all before the first is told, for the sake of groups
+    const virtual = virtualOf(units.map(({ config }) => config));
+    for (const unit of units) this.#look(unit, held, virtual); // all before the first is told, for the sake of groups
     for (const unit of units) this.#settle(unit);
     this.#arm();
   }
 
-  #look(unit: Unit, held: Held): void {
+  #look(unit: Unit, held: Held, virtual: ReadonlySet<Ip>): void {
     const { config } = unit;
-    const { priority, faults, isPending } = outcome(config.priority, this.#tracked(unit));
-    const own = [...this.#wires.check(unit, this.#out.network.links(), held.addresses), ...faults];
+    const { priority, total, faults, isPending } = outcome(config.priority, this.#tracked(unit));
+    unit.total = total;
+    const own = [...this.#wires.check(unit, this.#out.network.links(), held.addresses, virtual), ...faults];
     for (const fault of own) if (!unit.faults.includes(fault)) this.#say(unit, `entering FAULT state${fault}`);
     unit.faults = own;
     unit.isPending = isPending && own.length === 0;
@@ -283,8 +288,8 @@ export class VrrpRunner {
       if (orders.length === 0) break;
     }
     const word = groupWord(members);
-    if (word === undefined || this.#groupWords.get(group.name) === word) return;
-    this.#groupWords.set(group.name, word);
+    if (word === undefined || this.groupWords.get(group.name) === word) return;
+    this.groupWords.set(group.name, word);
     this.#out.tell({ type: "GROUP", name: group.name, word, priority: 0 }, group.notify);
   }
 

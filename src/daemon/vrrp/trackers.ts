@@ -14,8 +14,28 @@ export interface Trackers {
     kind: "script" | "file" | "process" | "bfd",
     name: string,
   ): { readonly weight: Weight; readonly value: boolean | number | undefined };
+  status?(): TrackerStatus;
   close(): void;
 }
+
+/** What is tracked as it is now, by name. */
+export interface TrackerStatus {
+  readonly scripts: Readonly<Record<string, ScriptStatus>>;
+  /** The numbers in the files. */
+  readonly files: Readonly<Record<string, number>>;
+  readonly processes: Readonly<Record<string, { readonly count: number; readonly hasQuorum: boolean }>>;
+}
+
+export interface ScriptStatus {
+  /** 0 to rise+fall-1. */
+  readonly result: number;
+  readonly isUp: boolean;
+  /** Has it ended once? */
+  readonly isKnown: boolean;
+  readonly state: "idle" | "running" | "requested termination";
+}
+
+export const nothingTracked: TrackerStatus = { scripts: {}, files: {}, processes: {} };
 
 export interface TrackerSurroundings {
   /** Is the BFD session up? undefined: not known yet. */
@@ -33,8 +53,9 @@ export function startTrackers(config: VrrpConfig, out: TrackerSurroundings, befo
   const scripts = new Map(config.scripts.map((s) => [s.name, runScript(s, out, knownScript(s, before))]));
   const files = new Map(config.files.map((f) => [f.name, watchFile(f, out)]));
   const processes = new Map(config.processes.map((p) => [p.name, new QuorumWatch(p, out)]));
+  let counts: ReadonlyMap<string, number> = new Map();
   const look = (): void => {
-    const counts = countProcesses(config.processes);
+    counts = countProcesses(config.processes);
     for (const [name, quorum] of processes) quorum.count(counts.get(name) ?? 0);
   };
   const bfds = new Map(config.bfds.map(({ name, weight }) => [name, weight]));
@@ -46,6 +67,13 @@ export function startTrackers(config: VrrpConfig, out: TrackerSurroundings, befo
       const thing = kind === "script" ? scripts.get(name) : kind === "file" ? files.get(name) : processes.get(name);
       return thing === undefined ? { weight: NO_WEIGHT, value: undefined } : { weight: thing.weight, value: thing.value };
     },
+    status: () => ({
+      scripts: Object.fromEntries([...scripts].map(([name, script]) => [name, script.status()])),
+      files: Object.fromEntries([...files].map(([name, { value }]) => [name, Number(value ?? 0)])),
+      processes: Object.fromEntries(
+        [...processes].map(([name, quorum]) => [name, { count: counts.get(name) ?? 0, hasQuorum: quorum.value === true }]),
+      ),
+    }),
     close() {
       clearInterval(timer);
       for (const thing of [...scripts.values(), ...files.values(), ...processes.values()]) thing.close();
@@ -65,10 +93,14 @@ interface Running {
   close(): void;
 }
 
-function runScript(s: TrackScript, { onChange, log }: TrackerSurroundings, known: boolean | undefined): Running {
+interface RunningScript extends Running {
+  status(): ScriptStatus;
+}
+
+function runScript(s: TrackScript, { onChange, log }: TrackerSurroundings, known: boolean | undefined): RunningScript {
   let state: ScriptState = newScript(s);
   if (known !== undefined) state = { result: known ? s.rise + s.fall - 1 : 0, isKnown: true, exit: undefined };
-  let child: ChildProcess | undefined;
+  let child: OneRun | undefined;
   let isClosed = false;
   const ended = (end: RunEnd): void => {
     child = undefined;
@@ -90,16 +122,26 @@ function runScript(s: TrackScript, { onChange, log }: TrackerSurroundings, known
     get value() {
       return state.isKnown ? isUp(s, state) : undefined;
     },
+    status: () => ({
+      ...{ result: state.result, isUp: isUp(s, state), isKnown: state.isKnown },
+      state: child === undefined ? "idle" : child.isLate() ? "requested termination" : "running",
+    }),
     close() {
       isClosed = true;
       clearInterval(timer);
-      if (child?.pid !== undefined) killGroup(child.pid, "SIGTERM");
+      if (child?.process.pid !== undefined) killGroup(child.process.pid, "SIGTERM");
     },
   };
 }
 
+interface OneRun {
+  readonly process: ChildProcess;
+  /** Its time is over. */
+  isLate(): boolean;
+}
+
 /** In its own process group; TERM when its time is over, KILL later. */
-function runOnce(s: TrackScript, ended: (end: RunEnd) => void): ChildProcess {
+function runOnce(s: TrackScript, ended: (end: RunEnd) => void): OneRun {
   const [program = "", ...args] = s.run.command;
   const child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(s.run) });
   let isLate = false;
@@ -121,7 +163,7 @@ function runOnce(s: TrackScript, ended: (end: RunEnd) => void): ChildProcess {
   };
   child.once("error", () => over({ code: 127 }));
   child.once("exit", (code, signal) => over(signal === null ? { code: code ?? 1 } : { signal }));
-  return child;
+  return { process: child, isLate: () => isLate };
 }
 
 function killGroup(pid: number, signal: NodeJS.Signals): void {

@@ -5,7 +5,7 @@ import { type Diagnosis, healthy } from "../../vrrp/diagnose.ts";
 import type { Router, State } from "../../vrrp/machine.ts";
 import { AUTH, type Ends, emitVrrp, passwordBytes, type Vrrp } from "../../wire/vrrp.ts";
 import { emitVrrpAh, emitVrrpIpv4 } from "../../wire/vrrp-packet.ts";
-import type { Link, Sender } from "./ports.ts";
+import type { Link, Receiver, Sender } from "./ports.ts";
 
 /** An instance at work: what it is configured to be, and what has become of it. */
 
@@ -27,6 +27,8 @@ export interface Unit {
   state: State;
   /** Effective. */
   priority: number;
+  /** Its priority with all that is tracked, before it is kept in 1..254. */
+  total: number;
   /** Why it cannot be up by itself. */
   faults: readonly string[];
   /** A tracked script has not answered yet. */
@@ -34,7 +36,15 @@ export interface Unit {
   memory: Memory;
   diagnosis: Diagnosis;
   /** What it sends by, and from where. */
-  wire: undefined | { readonly sender: Sender; readonly source: Ip; readonly link: Link | undefined };
+  wire:
+    | undefined
+    | {
+        readonly sender: Sender;
+        /** Those that hear what is for it. */
+        readonly receivers: readonly Receiver[];
+        readonly source: Ip;
+        readonly link: Link | undefined;
+      };
   /** It was master until just now, in another process. */
   isResuming: boolean;
   /** The addresses are on the interfaces. */
@@ -48,11 +58,20 @@ export interface Unit {
   readonly counters: Counters;
 }
 
+/** From now on they count from zero. */
+export function clearCounters({ counters }: Unit): void {
+  counters.advertsSent = counters.advertsReceived = 0;
+  counters.zeroSent = counters.zeroReceived = 0;
+  counters.becameMaster = counters.releasedMaster = 0;
+  counters.refused.clear();
+}
+
 export const newUnit = (config: Instance): Unit => ({
   config,
   group: undefined,
   state: { name: "init" },
   priority: config.priority,
+  total: config.priority,
   faults: [],
   isPending: false,
   memory: nothingHeard,

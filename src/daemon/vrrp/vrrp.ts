@@ -12,14 +12,17 @@ import { type Notifier, openNotifier } from "./notifier.ts";
 import { openReceiver, openSender } from "./ports.ts";
 import { VrrpRunner } from "./runner.ts";
 import { judgeFile, withoutBadScripts } from "./security.ts";
-import { type InstanceStatus, statusOf } from "./status.ts";
-import { startTrackers, type Trackers } from "./trackers.ts";
+import { statusOf, type VrrpStatus } from "./status.ts";
+import { nothingTracked, startTrackers, type Trackers } from "./trackers.ts";
+import { clearCounters } from "./unit.ts";
 import { addVmacs, removeVmacs } from "./vmac.ts";
 
 /** VRRP on this machine: a runner with real sockets, timers, scripts and the kernel around it. */
 
 export interface Vrrp {
-  status(): readonly InstanceStatus[];
+  status(): VrrpStatus;
+  /** Counters of adverts and transitions begin at zero again. */
+  clearCounters(): void;
   replace(config: VrrpConfig): void;
   /** The BFD sessions that are up, all of them. */
   tellBfd(up: readonly string[]): void;
@@ -93,7 +96,14 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   runner.start({ resume });
   let isOpen = true;
   return {
-    status: () => [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),
+    status: () => ({
+      instances: [...runner.units.values()].map((unit) => statusOf(unit, monotonicMs())),
+      groups: Object.fromEntries(config.groups.map(({ name }) => [name, runner.groupWords.get(name) ?? "INIT"])),
+      trackers: trackers.status?.() ?? nothingTracked,
+    }),
+    clearCounters() {
+      for (const unit of runner.units.values()) clearCounters(unit);
+    },
     replace(wanted) {
       tuner.apply(wanted.tuning);
       const next = secured(wanted);

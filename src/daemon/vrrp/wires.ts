@@ -26,13 +26,13 @@ export class Wires {
     this.#onPacket = onPacket;
   }
 
-  /** Opens, keeps or closes the sockets of an instance. Why they cannot be, in the words after "entering FAULT state". */
-  check(unit: Unit, links: readonly Link[], addresses: readonly InterfaceAddress[]): readonly string[] {
+  /** Opens, keeps or closes the sockets of an instance; nothing is sent from virtual addresses. Why they cannot be, in the words after "entering FAULT state". */
+  check(unit: Unit, links: readonly Link[], addresses: readonly InterfaceAddress[], virtual: ReadonlySet<Ip>): readonly string[] {
     const { config: c, wire } = unit;
     const name = (c.vmacXmitBase ? undefined : c.vmac) ?? c.interface;
     const link = links.find((l) => l.name === name);
     const base = links.find((l) => l.name === c.interface);
-    const source = sourceOf(c, base, addresses);
+    const source = sourceOf(c, base, addresses, virtual);
     const trouble = troubleOf(c, link, base, source);
     if (trouble !== undefined || source === undefined) {
       this.close(unit);
@@ -53,11 +53,12 @@ export class Wires {
     const { config: c } = unit;
     const { family } = c;
     // Where one of AH and plain is wanted the other is to be refused with a reason, so both are heard.
-    for (const ah of family === "ipv4" && c.version === 2 ? [false, true] : [false]) {
+    const receivers = (family === "ipv4" && c.version === 2 ? [false, true] : [false]).map((ah) => {
       const receiver = this.#receiver(unit, { family, link, ah });
       if (c.peers.length === 0) receiver.join(c.group);
-    }
-    unit.wire = { sender: this.#make.openSender({ family, link, source, ttl: c.ttl }), source, link };
+      return receiver;
+    });
+    unit.wire = { sender: this.#make.openSender({ family, link, source, ttl: c.ttl }), receivers, source, link };
   }
 
   #receiver(unit: Unit, listen: Listen): Receiver {
