@@ -89,7 +89,7 @@ struct hop {
 
 enum hop_state { HOP_UNRESOLVED, HOP_RESOLVED, HOP_LOCAL, HOP_UNREACHABLE };
 
-/* IP_VS_CONN_F_*, spec 4.3; TOA is our own. */
+/* IP_VS_CONN_F_*, spec 4.3; TOA and ANSWERED are our own. */
 enum conn_flag {
 	CONN_SYNC = 0x0020,
 	CONN_NOOUTPUT = 0x0080,
@@ -98,6 +98,7 @@ enum conn_flag {
 	CONN_TEMPLATE = 0x1000,
 	CONN_ONE_PACKET = 0x2000,
 	CONN_TOA = 0x4000,      /* the client's address goes along in a TCP option until the server has sent data */
+	CONN_ANSWERED = 0x8000, /* the dest has sent something */
 };
 
 enum conn_life { LIFE_FREE, LIFE_LIVE, LIFE_DYING };
@@ -253,7 +254,9 @@ struct counters {
 	__u64 out_pkts;
 	__u64 in_bytes;
 	__u64 out_bytes;
-	__u64 spare[3];
+	__u64 resets;           /* SYNs that the dest answered with a RST; NAT and FullNAT, as the next */
+	__u64 unanswered;       /* SYNs that came again because the dest had not answered */
+	__u64 spare;
 };
 
 /* A director address that FullNAT may speak from. */

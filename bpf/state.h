@@ -160,19 +160,42 @@ static __always_inline void move_state(const struct packet *p, struct conn *c, s
 		assure_template(c);
 }
 
+static __always_inline bool is_connecting(__u32 state)
+{
+	return state == TCP_S_SYN_RECV || state == TCP_S_SYNACK;
+}
+
+/* What makes a dest suspect: it refuses new conns, or says nothing to them. No more than counted; health checks act on it. */
+static __always_inline void count_failure(struct packet *p, const struct conn *c, bool reset)
+{
+	struct counters *n = counters_of(p, c->dest);
+
+	if (!n)
+		return;
+	if (reset)
+		n->resets++;
+	else
+		n->unanswered++;
+}
+
 /* A packet was seen: the state moves, and the timer starts anew with the state's timeout. */
-static __always_inline void track(const struct packet *p, const struct settings *set, struct conn *c, struct dest *d)
+static __always_inline void track(struct packet *p, const struct settings *set, struct conn *c, struct dest *d)
 {
 	__u32 row = row_of(p->flow.protocol);
 
 	if (p->direction == DIR_OUT)
-		c->flags &= ~CONN_NOOUTPUT;
+		c->flags = (c->flags & ~CONN_NOOUTPUT) | CONN_ANSWERED;
 	if (row != ROW_UDP && p->fragment != LATER_FRAGMENT) {
 		__u32 side = p->direction == DIR_OUT ? SIDE_OUTPUT : c->flags & CONN_NOOUTPUT ? SIDE_INPUT_ONLY : SIDE_INPUT;
 		__u32 state = next_state(p, set, c, side);
 
-		if (state != c->state)
+		if (state != c->state) {
+			if (unlikely(state == TCP_S_CLOSE && is_connecting(c->state)) && row == ROW_TCP && side == SIDE_OUTPUT)
+				count_failure(p, c, true);
 			move_state(p, c, d, state);
+		} else if (unlikely(is_connecting(state)) && row == ROW_TCP && side == SIDE_INPUT && !(c->flags & CONN_ANSWERED)) {
+			count_failure(p, c, false);
+		}
 	}
 	if (row == ROW_UDP && p->direction == DIR_OUT)
 		assure_template(c);

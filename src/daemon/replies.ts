@@ -23,6 +23,7 @@ const dest = destSpec.extend({
   persistConns: count,
   counters,
   rates,
+  failures: z.object({ resets: count, unanswered: count }).exactOptional(),
   hop: z.object({ state: z.enum(["resolved", "unresolved", "unreachable", "local"]), via: text.exactOptional() }).exactOptional(),
 });
 

@@ -82,12 +82,22 @@ export interface Rates {
   readonly outBps: number;
 }
 
+/** Attempts to connect that came to nothing, since the dest was made. No more than counted: health checks may act on it. */
+export interface Failures {
+  /** SYNs answered with a RST. */
+  readonly resets: number;
+  /** SYNs that came again because no answer had. */
+  readonly unanswered: number;
+}
+
 export interface Dest extends DestSpec {
   readonly activeConns: number;
   readonly inactiveConns: number;
   readonly persistConns: number;
   readonly counters: Counters;
   readonly rates: Rates;
+  /** undefined where a data path does not see the answers, or does not count them. */
+  readonly failures?: Failures;
   /** Where its packets go, for people: undefined where a data path does not know. */
   readonly hop?: { readonly state: "resolved" | "unresolved" | "unreachable" | "local"; readonly via?: string };
 }

@@ -9,7 +9,7 @@ export const dest = { size: 128, addr: 0, port: 16, family: 18, method: 19, weig
 export const serviceKey = { size: 20, addr: 0, port: 16, protocol: 18, family: 19 } as const;
 export const service = { size: 64, id: 0, flags: 4, scheduler: 8, list: 12, count: 16, persist: 20, persistSeconds: 24, netmask: 28, laddrs: 32, laddrCount: 36, wrrStep: 40, wrrTop: 44, table: 48, tableSize: 52, fwmark: 56, port: 60 } as const;
 export const serviceState = { size: 16, cursor: 0, laddrTurn: 8, spare: 12 } as const;
-export const counters = { size: 64, conns: 0, inPkts: 8, outPkts: 16, inBytes: 24, outBytes: 32, spare: 40 } as const;
+export const counters = { size: 64, conns: 0, inPkts: 8, outPkts: 16, inBytes: 24, outBytes: 32, resets: 40, unanswered: 48, spare: 56 } as const;
 export const laddr = { size: 32, addr: 0, next: 16, conflicts: 20, conns: 24, life: 28 } as const;
 export const settings = { size: 368, clockOffset: 0, hz: 4, generation: 8, secureTcp: 12, seed: 16, timeout: 32, sloppyTcp: 288, sloppySctp: 292, cacheBypass: 296, expireNodestConn: 300, expireQuiescentTemplate: 304, natIcmpSend: 308, pmtuDisc: 312, connReuseMode: 316, scheduleIcmp: 320, dropRate: 324, dropEntry: 328, backupOnly: 332, ftpServices: 336, anyPortServices: 340, markServices: 344, markRules: 348, lblcrExpiration: 352, localDests: 356, unprivilegedPort: 360 } as const;
 export const tableState = { size: 104, fresh: 0, sweepAt: 4, live: 8, dropCounter: 12, swept: 16, dropEntryTurn: 24, icmpStamp: 88, hand: 96, spare: 100 } as const;
@@ -24,7 +24,7 @@ export const exitReason = { "nat": 0, "nat-reply": 1, "route": 2, "tunnel": 3, "
 export const method = { "nat": 0, "local": 1, "tunnel": 2, "route": 3, "bypass": 4, "fullnat": 5 } as const;
 export const scheduler = { "none": 0, "rr": 1, "wrr": 2, "lc": 3, "wlc": 4, "lblc": 5, "lblcr": 6, "dh": 7, "sh": 8, "sed": 9, "nq": 10, "fo": 11, "ovf": 12, "mh": 13, "twos": 14 } as const;
 export const hopState = { "unresolved": 0, "resolved": 1, "local": 2, "unreachable": 3 } as const;
-export const connFlag = { "sync": 32, "nooutput": 128, "inactive": 256, "no-cport": 2048, "template": 4096, "one-packet": 8192, "toa": 16384 } as const;
+export const connFlag = { "sync": 32, "nooutput": 128, "inactive": 256, "no-cport": 2048, "template": 4096, "one-packet": 8192, "toa": 16384, "answered": 32768 } as const;
 export const connLife = { "free": 0, "live": 1, "dying": 2 } as const;
 export const destFlag = { "available": 1, "overload": 2 } as const;
 export const destLife = { "free": 0, "in-service": 1, "in-trash": 2 } as const;
@@ -35,4 +35,4 @@ export const flowKind = { "packet": 0, "template": 1 } as const;
 export const deviceFlag = { "known": 1, "redirect": 2 } as const;
 
 /** Of all structs above: maps of another layout are not adopted. */
-export const LAYOUT = 0xd7789af07f537844n;
+export const LAYOUT = 0xec512b7e048f4ea4n;

@@ -1,4 +1,4 @@
-import type { Counters, Rates } from "../director.ts";
+import type { Counters, Failures, Rates } from "../director.ts";
 import { Estimators } from "../estimator.ts";
 import * as abi from "./abi.gen.ts";
 import type { DataPath } from "./loader.ts";
@@ -22,6 +22,17 @@ export class Counting {
 
   dest(id: number): Counters {
     return this.#sum(id);
+  }
+
+  failures(id: number): Failures {
+    const { view } = this.#path.memory.counters;
+    const sum = { resets: 0, unanswered: 0 };
+    for (let cpu = 0; cpu < this.#path.cpus; cpu++) {
+      const at = (cpu * this.#row + id) * abi.counters.size;
+      sum.resets += count64(view, at + abi.counters.resets);
+      sum.unanswered += count64(view, at + abi.counters.unanswered);
+    }
+    return sum;
   }
 
   service(id: number, dests: readonly { readonly id: number }[]): Counters {

@@ -370,6 +370,7 @@ export class XdpCore implements XdpDirector {
       persistConns: Math.max(i32(view, at + abi.dest.persist), 0),
       counters: this.#counting.dest(id),
       rates: this.#counting.destRates(id),
+      ...((spec.method === "nat" || spec.method === "fullnat") && { failures: this.#counting.failures(id) }),
       hop: { state: hop.state, ...("via" in hop && { via: hop.via }) },
     };
   }
