@@ -72,10 +72,10 @@ ${listen.map((address) => `    listen ${address} backlog=4096;`).join("\n")}
 
 const bigDirectory = (lab: Lab<string>): string => join(lab.directory, "big");
 
-const MARK_EVERY = 64 * 1024; // bytes
+const MARK_EVERY = 1 << 20; // bytes; each mark is a block by itself, and a disk that is told of freed ones takes long over many
 
 /**
- * A file for every nginx of the lab, at /big/<bytes>. Sparse, with its own position written every 64 KiB, so that a
+ * A file for every nginx of the lab, at /big/<bytes>. Sparse, with its own position written every MiB, so that a
  * gigabyte costs little and lost or swapped pieces still change its sum.
  */
 export function makeBigFile(lab: Lab<string>, bytes: number): { readonly path: string; readonly url: string } {
