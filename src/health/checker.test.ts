@@ -71,9 +71,15 @@ describe("a checker", () => {
     ["comes back at the first success", {}, [failed, failed, ok, failed], ["6 down", "16", "26 up", "36 forgiven"]],
     [
       "of HTTP waits the longer of its delays when it goes down",
-      { type: "HTTP_GET", delayBeforeRetry: 30_000 },
+      { type: "HTTP_GET", delayBeforeRetry: 30_000, retry: 0 },
       [failed, ok],
       ["6 down", "36 up"],
+    ],
+    [
+      "of HTTP and of a script forgives a failure of the first try too",
+      { type: "MISC_CHECK" },
+      [failed, failed],
+      ["6 forgiven", "7 down"],
     ],
     ["learns nothing from trouble of our own", {}, [ok, unknown, unknown, ok], ["6 up", "16 unknown", "26 unknown", "36"]],
     [

@@ -55,12 +55,15 @@ export interface CheckerStep {
 /** The first try is a second after the start, and somewhere in the warmup, so that a thousand checks do not come at once. */
 export const BOOTSTRAP: Millis = 1000;
 
+const MAY_RETRY_FIRST: ReadonlySet<Check["type"]> = new Set(["HTTP_GET", "SSL_GET", "MISC_CHECK"]);
+
 /** @param random 0..1 */
 export function startChecker(c: Check, now: Millis, random: number, bootstrap: Millis = BOOTSTRAP): CheckerState {
   const at = c.type === "BFD_CHECK" ? now : now + bootstrap + random * c.warmup; // which asks nobody
-  // The retries begin used up: who fails the very first try is down at once.
+  // The retries begin used up: who fails the very first try is down at once. Not so with pages and scripts (keepalived 2.2.7).
+  const failures = MAY_RETRY_FIRST.has(c.type) ? 0 : c.retry;
   return {
-    ...{ at, isUp: !c.alpha, since: now, hasRun: false, failures: c.retry, page: 0, goodPages: 0, weight: 0 },
+    ...{ at, isUp: !c.alpha, since: now, hasRun: false, failures, page: 0, goodPages: 0, weight: 0 },
     ...{ goodTries: 0, goodSince: undefined, downs: [], heldFor: 0, warning: undefined },
   };
 }
@@ -135,7 +138,7 @@ function fail(c: Check, s: CheckerState, reason: string, now: Millis): CheckerSt
   const isHttp = c.type === "HTTP_GET" || c.type === "SSL_GET";
   const at = now + (isHttp ? Math.max(c.delayLoop, c.delayBeforeRetry) : c.delayLoop);
   const isTurn = s.isUp || !s.hasRun;
-  const retries = s.hasRun ? c.retry : 0;
+  const retries = s.hasRun || MAY_RETRY_FIRST.has(c.type) ? c.retry : 0;
   const { flap } = c;
   const downs = flap === undefined || !s.isUp ? s.downs : [...s.downs.filter((t) => now - t < flap.window), now];
   const isFlapping = s.isUp && flap !== undefined && downs.length > flap.limit;

@@ -39,6 +39,8 @@ export interface Service {
   readonly quorumUp: Script | undefined;
   readonly quorumDown: Script | undefined;
   readonly sorry: Sorry | undefined;
+  /** Mail about the quorum. */
+  readonly alert: boolean;
   /** `passive_check`: failed connections of a second to one server that have it checked at once; undefined: none do. */
   readonly passive: number | undefined;
   /** `ha_suspend`: its checks run only while one of these addresses is on this host. */
@@ -61,6 +63,8 @@ export interface Server {
   readonly inhibit: boolean;
   /** Its weight grows to what it should be within this time after it has recovered; 0: at once. */
   readonly slowStart: Millis;
+  /** Mail about each of its checks that changes, or only when it changes itself. */
+  readonly alerts: "none" | "checks" | "changes";
   readonly notifyUp: Script | undefined;
   readonly notifyDown: Script | undefined;
   readonly checks: readonly Check[];

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Operation } from "../director/director.ts";
 import { ip } from "../net/ip.ts";
-import type { Service } from "./config.ts";
+import type { Check, Service } from "./config.ts";
 import type { Change } from "./server.ts";
 import {
   reloadService,
@@ -38,7 +38,7 @@ function play(
   const first = startService(c, 0);
   let { state } = first;
   const all = [...first.effects];
-  const told = [texts(first.effects)];
+  const told = [texts(first.effects).filter((t) => t !== "run gained")]; // see "at the start"
   for (const [at, change] of changes) {
     const step = stepService(c, state, { server: at, check: 0, change }, 0);
     state = step.state;
@@ -205,7 +205,7 @@ describe("a service", () => {
         [0, weight(-1)],
         [0, weight(-9)],
       ],
-      [["add-dest 10.0.0.11 1", "run lost"], ["edit-dest 10.0.0.11 5", "run gained"], ["edit-dest 10.0.0.11 0", "run lost"], []],
+      [["add-dest 10.0.0.11 1"], ["edit-dest 10.0.0.11 5", "run gained"], ["edit-dest 10.0.0.11 0", "run lost"], []],
     ],
     [
       "a server without checks is always alive",
@@ -243,18 +243,74 @@ describe("a service", () => {
     expect(stop(true)).toEqual(["delete-dest 10.0.0.12", "run down12", "run lost"]);
   });
 
+  const starts: [name: string, more: Partial<Service>, news: string[]][] = [
+    ["a quorum that is there is told", {}, ["run gained", "VS [192.0.2.1]:tcp:80 UP", "Starting with quorum up 1+0=1 <= 3"]],
+    ["one that is not there yet is not told", { servers: [server(11, { checks: [alpha] })] }, []],
+    [
+      "one that is not there is told when a sorry server stands in",
+      { servers: [server(11, { checks: [alpha] })], sorry },
+      ["run lost", "VS [192.0.2.1]:tcp:80 DOWN", "Starting with quorum down 1+0=1 <= 0"],
+    ],
+  ];
+  for (const [name, more, news] of starts) {
+    test(`at the start ${name}`, () => {
+      const told = startService(service({ ...more, alert: true }), 0).effects.flatMap((e) =>
+        e.type === "run"
+          ? [`run ${e.script.command[0]}`]
+          : e.type === "tell"
+            ? [e.line.trim()]
+            : e.type === "mail"
+              ? [e.mail.body]
+              : [],
+      );
+      expect(told.map((line) => line.replace(/^=> (.*) <=$/, "$1"))).toEqual(news);
+    });
+  }
+
+  test("mails tell of each check that changes, or of servers only; not of one that has its first verdict and does not change", () => {
+    const mails = (alerts: "none" | "checks" | "changes", checks: Check[], changes: [number, Change][]): string[] => {
+      const c = service({ servers: [server(11, { alerts, checks })] });
+      let { state } = startService(c, 0);
+      return changes.flatMap(([at, change]) => {
+        const step = stepService(c, state, { server: 0, check: at, change }, 0);
+        state = step.state;
+        return step.effects.flatMap((e) => (e.type === "mail" ? [`${e.mail.subject.replace(/^.* - /, "")} ${e.mail.body}`] : []));
+      });
+    };
+    const ping: Check = { ...check, type: "PING_CHECK" };
+    const both: [number, Change][] = [
+      [0, { ...up, isFirst: true }],
+      [1, { ...down, isFirst: true }],
+      [0, down],
+      [0, up],
+      [1, up],
+    ];
+    const [icmp, tcp] = ["ICMP CHECK", "TCP CHECK"].map(
+      (w) => (s: string) => `${s === "succeed" ? "UP" : "DOWN"} => ${w} ${s} on service <=`,
+    );
+    expect(mails("none", [check, ping], both)).toEqual([]);
+    expect(mails("checks", [check, ping], both)).toEqual([icmp!("failed"), tcp!("failed"), tcp!("succeed"), icmp!("succeed")]);
+    expect(mails("changes", [check, ping], both)).toEqual([icmp!("failed"), icmp!("succeed")]);
+    const first = (change: Change): [number, Change][] => [[0, { ...change, isFirst: true } as Change]];
+    expect(mails("checks", [alpha], first(down))).toEqual([]);
+    expect(mails("checks", [alpha], first(up))).toEqual([tcp!("succeed")]);
+  });
+
   test("says what it does in keepalived's words, in its FIFO too", () => {
     const { effects } = play(service({ quorum: 2, sorry, servers: [server(11), server(12)] }), [
       [0, down],
       [0, up],
     ]);
     expect(effects.flatMap((e) => (e.type === "log" ? [e.text] : e.type === "tell" ? [e.line] : []))).toEqual([
+      "Gained quorum 2+0=2 <= 2 for VS [192.0.2.1]:tcp:80",
+      "VS [192.0.2.1]:tcp:80 UP\n",
       "Removing service [10.0.0.11]:tcp:80 from VS [192.0.2.1]:tcp:80",
       "Lost quorum 2-0=2 > 1 for VS [192.0.2.1]:tcp:80",
       "Adding sorry server [10.0.0.99]:tcp:80 to VS [192.0.2.1]:tcp:80",
       "Removing alive servers from the pool for VS [192.0.2.1]:tcp:80",
       "RS [10.0.0.11]:tcp:80 [192.0.2.1]:tcp:80 DOWN\n",
       "VS [192.0.2.1]:tcp:80 DOWN\n",
+      "Adding service [10.0.0.11]:tcp:80 to VS [192.0.2.1]:tcp:80",
       "Gained quorum 2+0=2 <= 2 for VS [192.0.2.1]:tcp:80",
       "Removing sorry server [10.0.0.99]:tcp:80 from VS [192.0.2.1]:tcp:80",
       "Adding alive servers to the pool for VS [192.0.2.1]:tcp:80",
@@ -271,8 +327,8 @@ describe("a service", () => {
     ];
     const routed = server(11, { dest: { ...dest("10.0.0.11"), method: "route" } });
     const translated = server(12, { dest: dest("10.0.0.12", 1, 8080) });
-    const [effect] = startService(service({ specs, servers: [routed, translated] }), 0).effects;
-    const operations = effect?.type === "apply" ? effect.operations : [];
+    const { effects } = startService(service({ specs, servers: [routed, translated] }), 0);
+    const operations = effects.flatMap((effect) => (effect.type === "apply" ? effect.operations : []));
     const where = operations.map((o) => ("dest" in o ? `${o.key.fwmark ?? o.key.port} ${o.dest.addr}:${o.dest.port}` : ""));
     expect(where).toEqual(["81 10.0.0.11:81", "81 10.0.0.12:8080", "5 10.0.0.11:0", "5 10.0.0.12:8080"]);
   });

@@ -1,5 +1,6 @@
-import { type Operation, serviceId } from "../director/director.ts";
+import { type Operation, sameDest, serviceId } from "../director/director.ts";
 import type { Millis, Script, Server, Service } from "./config.ts";
+import { checkMail, type Mail, quorumMail, removalMail, stopMail } from "./mail.ts";
 import { type Change, isAlive, type ServerState, startServer, stepServer, warmDeadline, weightNow, weightOf } from "./server.ts";
 import { difference, type Table, tableOf } from "./table.ts";
 
@@ -17,6 +18,7 @@ export type ServiceEffect =
   | { readonly type: "run"; readonly script: Script; readonly about: string }
   /** A line for the checkers' FIFO (spec 3.13). */
   | { readonly type: "tell"; readonly line: string }
+  | { readonly type: "mail"; readonly mail: Mail }
   | { readonly type: "log"; readonly text: string };
 
 export interface ServiceStep {
@@ -30,10 +32,16 @@ export interface ServiceInput {
   readonly change: Change;
 }
 
-/** Servers that are not alpha are in the table before any check. The quorum is taken to be there until it is counted. */
+/**
+ * Servers that are not alpha are in the table before any check. That there is a quorum is told; that there is none only where
+ * a sorry server stands in (so keepalived does it).
+ */
 export function startService(c: Service, now: Millis): ServiceStep {
   const servers = c.servers.map((server) => startServer(server, now));
-  return settle(c, { servers, hasQuorum: true, table: new Map() }, servers, [], now, "start");
+  const sum = weightSum(c, servers);
+  const hasQuorum = sum >= c.quorum + c.hysteresis;
+  const told = hasQuorum ? started(c, sum) : c.sorry === undefined ? [] : lost(c, sum, true);
+  return settle(c, { servers, hasQuorum, table: new Map() }, servers, told, now);
 }
 
 /** When a slow start wants the next warmService(). */
@@ -50,8 +58,9 @@ export function stepService(c: Service, s: ServiceState, input: ServiceInput, no
   const before = s.servers[input.server]!;
   const { state, turn } = stepServer(before, input.check, input.change, now, initNotifies);
   const servers = s.servers.map((old, i) => (i === input.server ? state : old));
-  if (turn === undefined) return { state: { ...s, servers }, effects: [] };
-  const news = turn === "weight" ? weighed(c, server, before, state) : turned(c, s, server, before, state, turn);
+  if (turn === undefined) return { state: { ...s, servers }, effects: mailsOf(c, input, false) };
+  const news = turn === "weight" ? weighed(c, server, before, state) : turned(c, server, before, state, turn);
+  news.push(...mailsOf(c, input, turn !== undefined));
   return settle(c, s, servers, news, now);
 }
 
@@ -75,6 +84,7 @@ export function reloadService(
   return {
     state,
     effects: [
+      ...removalsOf(old, s, c),
       ...apply([
         ...old.specs.flatMap(({ key }) => (keys.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
         ...edited.map((service) => ({ op: "edit-service", service }) as const),
@@ -86,18 +96,19 @@ export function reloadService(
   };
 }
 
-/** All dests go; with omega the down scripts run (spec 4.4). */
+/** All dests go; with omega down is told of servers that are alive and of the service in any case (spec 4.4). */
 export function stopService(c: Service, s: ServiceState): ServiceStep {
+  const down = (server: Server): ServiceEffect[] => [
+    ...run(server.notifyDown, server.name),
+    { type: "tell", line: `RS ${server.name} ${c.name} DOWN\n` },
+  ];
   const wasAlive = c.servers.filter((_, i) => isAlive(s.servers[i]!));
-  const scripts = !c.omega
-    ? []
-    : [...wasAlive.flatMap((server) => run(server.notifyDown, server.name)), ...(s.hasQuorum ? run(c.quorumDown, c.name) : [])];
   return {
     state: { ...s, table: new Map() },
     effects: [
-      ...wasAlive.map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
+      ...c.servers.map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
       ...apply(difference(c.specs, s.table, new Map())),
-      ...scripts,
+      ...(c.omega ? [...wasAlive.flatMap(down), ...downNews(c), ...(c.alert ? mail(stopMail(c)) : [])] : []),
     ],
   };
 }
@@ -113,12 +124,11 @@ function settle(
   servers: readonly ServerState[],
   news: readonly ServiceEffect[],
   now: Millis,
-  start?: "start",
 ): ServiceStep {
   const sum = weightSum(c, servers);
   const hasQuorum = s.hasQuorum ? sum > 0 && sum >= c.quorum - c.hysteresis : sum >= c.quorum + c.hysteresis;
   const table = tableOf(c, servers, hasQuorum, now);
-  const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum) : lost(c, sum, start === "start");
+  const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum) : lost(c, sum, false);
   const effects = [...news, ...quorum];
   return {
     state: { servers, hasQuorum, table },
@@ -130,15 +140,8 @@ function settle(
   };
 }
 
-function turned(
-  c: Service,
-  s: ServiceState,
-  server: Server,
-  before: ServerState,
-  after: ServerState,
-  turn: "up" | "down",
-): ServiceEffect[] {
-  const isMoved = isAlive(before) !== (turn === "up") && (s.hasQuorum || c.sorry === undefined);
+function turned(c: Service, server: Server, before: ServerState, after: ServerState, turn: "up" | "down"): ServiceEffect[] {
+  const isMoved = isAlive(before) !== (turn === "up");
   const [up, down] = server.inhibit ? ["Enabling service", "Disabling service"] : ["Adding service", "Removing service"];
   const [verb, link] = turn === "up" ? [up, server.inhibit ? "of" : "to"] : [down, server.inhibit ? "of" : "from"];
   return [
@@ -162,6 +165,36 @@ function weighed(c: Service, server: Server, before: ServerState, after: ServerS
   return [log(`Changing weight from ${from} to ${to} for ${kind} service ${server.name} of VS ${c.name}`)];
 }
 
+/** A check whose state changed, which is less than one that has come to a verdict for the first time. */
+function mailsOf(c: Service, { server: at, check: place, change }: ServiceInput, isTurn: boolean): ServiceEffect[] {
+  const server = c.servers[at]!;
+  const check = server.checks[place]!;
+  if (change.type === "weight" || server.alerts === "none") return [];
+  const isChange = !(change.isFirst && check.alpha === (change.type === "down"));
+  if (!isChange || (server.alerts === "changes" && !isTurn)) return [];
+  return mail(checkMail(c, server, check, change.type === "down" ? change.reason : undefined));
+}
+
+/** Servers that were alive and are no more in the configuration. */
+function removalsOf(old: Service, s: ServiceState, c: Service): ServiceEffect[] {
+  const isLeft = (server: Server): boolean => c.servers.some(({ dest }) => sameDest(dest, server.dest));
+  const gone = old.servers.filter((server, i) => server.alerts !== "none" && isAlive(s.servers[i]!) && !isLeft(server));
+  return gone.flatMap((server) => mail(removalMail(old, server)));
+}
+
+const started = (c: Service, sum: number): ServiceEffect[] => [
+  log(`Gained quorum ${c.quorum}+${c.hysteresis}=${c.quorum + c.hysteresis} <= ${sum} for VS ${c.name}`),
+  ...upNews(c, sum, true),
+];
+
+const upNews = (c: Service, sum: number, isStart: boolean): ServiceEffect[] => [
+  ...run(c.quorumUp, c.name),
+  { type: "tell", line: `VS ${c.name} UP\n` },
+  ...(c.alert ? mail(quorumMail(c, true, sum, isStart)) : []),
+];
+
+const downNews = (c: Service): ServiceEffect[] => [...run(c.quorumDown, c.name), { type: "tell", line: `VS ${c.name} DOWN\n` }];
+
 function gained(c: Service, sum: number): ServiceEffect[] {
   const { quorum, hysteresis } = c;
   return [
@@ -172,27 +205,27 @@ function gained(c: Service, sum: number): ServiceEffect[] {
           log(`${c.sorry.inhibit ? "Disabling" : "Removing"} sorry server ${c.sorry.name} from VS ${c.name}`),
           log(`Adding alive servers to the pool for VS ${c.name}`),
         ]),
-    ...run(c.quorumUp, c.name),
-    { type: "tell", line: `VS ${c.name} UP\n` },
+    ...upNews(c, sum, false),
   ];
 }
 
 function lost(c: Service, sum: number, isStart: boolean): ServiceEffect[] {
   const { quorum, hysteresis } = c;
-  const how = `quorum ${quorum}-${hysteresis}=${quorum - hysteresis} > ${sum} for VS ${c.name}`;
+  const how = `${quorum}-${hysteresis}=${quorum - hysteresis} > ${sum} for VS ${c.name}`;
   return [
-    log(isStart ? `Starting with quorum down for VS ${c.name}` : `Lost ${how}`),
+    log(isStart ? `Starting with quorum down ${how}` : `Lost quorum ${how}`),
     ...(c.sorry === undefined
       ? []
       : [
           log(`${c.sorry.inhibit ? "Enabling" : "Adding"} sorry server ${c.sorry.name} to VS ${c.name}`),
           log(`Removing alive servers from the pool for VS ${c.name}`),
         ]),
-    ...run(c.quorumDown, c.name),
-    { type: "tell", line: `VS ${c.name} DOWN\n` },
+    ...downNews(c),
+    ...(c.alert ? mail(quorumMail(c, false, sum, isStart)) : []),
   ];
 }
 
+const mail = (what: Mail): ServiceEffect[] => [{ type: "mail", mail: what }];
 const log = (text: string): ServiceEffect => ({ type: "log", text });
 const run = (script: Script | undefined, about: string): ServiceEffect[] =>
   script === undefined ? [] : [{ type: "run", script, about }];

@@ -34,6 +34,7 @@ export const server = (last: number, more: Partial<Server> = {}): Server => ({
   dest: dest(`10.0.0.${last}`),
   inhibit: false,
   slowStart: 0,
+  alerts: "none",
   notifyUp: script(`up${last}`),
   notifyDown: script(`down${last}`),
   checks: [check],
@@ -51,6 +52,12 @@ export const service = (more: Partial<Service> = {}): Service => ({
   name: "[192.0.2.1]:tcp:80",
   specs: [spec],
   ...{ quorum: 1, hysteresis: 0, omega: false, quorumUp: script("gained"), quorumDown: script("lost") },
-  ...{ sorry: undefined, suspendWithout: undefined, passive: undefined, servers: [server(11), server(12), server(13)] },
+  ...{
+    sorry: undefined,
+    suspendWithout: undefined,
+    passive: undefined,
+    alert: false,
+    servers: [server(11), server(12), server(13)],
+  },
   ...more,
 });

@@ -18,17 +18,17 @@ const cases: [check: Check, effect: Parameters<typeof wordsOf>[3], words: string
   [check, down(2), `TCP_CHECK on service ${place} failed after 2 retries (refused).`],
   [check, down(0), `TCP_CHECK on service ${place} failed (refused).`],
   [http, up, `Remote Web server ${place} succeed on service.`],
-  [http, down(1), `HTTP_CHECK on service ${place} failed after 1 retry (refused).`],
-  [misc, up, `Misc check for [${place} [192.0.2.1]:tcp:80] by [/bin/c] succeeded.`],
+  [http, down(1), `HTTP_CHECK on service ${place} failed after 1 retries (refused).`],
+  [misc, up, `Misc check for [${place} VS [192.0.2.1]:tcp:80] by [/bin/c] succeeded.`],
   [
     misc,
     down(1, "exited with status 1"),
-    `Misc check for [${place} [192.0.2.1]:tcp:80] by [/bin/c] failed after 1 retry (exited with status 1).`,
+    `Misc check for [${place} VS [192.0.2.1]:tcp:80] by [/bin/c] failed after 1 retry (exited with status 1).`,
   ],
   [
     misc,
     down(0, "due to signal SIGKILL"),
-    `Misc check for [${place} [192.0.2.1]:tcp:80] by [/bin/c] failed with retry disabled (due to signal SIGKILL).`,
+    `Misc check for [${place} VS [192.0.2.1]:tcp:80] by [/bin/c] failed with retry disabled (due to signal SIGKILL).`,
   ],
   [check, { type: "forgiven", reason: "timeout", retriesLeft: 1 }, undefined],
   [

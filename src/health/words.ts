@@ -7,7 +7,7 @@ type Told = Exclude<CheckerEffect, { type: "start" | "weight" }>;
 
 /** Undefined: nothing is said of this. */
 export function wordsOf(service: Service, server: Server, check: Check, effect: Told): string | undefined {
-  const about = { place: placeOf(server, check), subject: subjectOf(service, server, check), check };
+  const about = { place: server.name, subject: subjectOf(service, server, check), check };
   switch (effect.type) {
     case "up":
       return successOf(about);
@@ -55,7 +55,8 @@ function successOf({ place, subject, check }: About): string {
 }
 
 function failureOf({ place, subject, check }: About, retries: number, reason: string): string {
-  const after = retries === 0 ? "" : ` after ${retries} ${retries === 1 ? "retry" : "retries"}`;
+  // keepalived says "1 retries" of all but scripts
+  const after = retries === 0 ? "" : ` after ${retries} ${retries === 1 && check.type === "MISC_CHECK" ? "retry" : "retries"}`;
   if (check.type === "MISC_CHECK") return `Misc check for ${subject} failed${after || " with retry disabled"} (${reason}).`;
   if (check.type === "BFD_CHECK") return `BFD check of [${bfdOf(check)}] RS(${place}) is DOWN`;
   return `${nameOf(check)} on service ${place} failed${after} (${reason}).`;
@@ -71,10 +72,5 @@ function flappingOf({ place, check }: About, times: number): string {
 
 const nameOf = ({ type }: Check): string => (type === "HTTP_GET" ? "HTTP_CHECK" : type === "SSL_GET" ? "SSL_CHECK" : type);
 
-function placeOf(server: Server, { probe }: Check): string {
-  if (!("to" in probe)) return server.name;
-  return `[${probe.to.ip}]:${probe.type === "DNS_CHECK" || probe.type === "UDP_CHECK" ? "udp" : "tcp"}:${probe.to.port}`;
-}
-
 const subjectOf = (service: Service, server: Server, { probe }: Check): string =>
-  `[${server.name} ${service.name}] by [${probe.type === "MISC_CHECK" ? probe.script.command.join(" ") : ""}]`;
+  `[${server.name} VS ${service.name}] by [${probe.type === "MISC_CHECK" ? probe.script.command[0] : ""}]`;

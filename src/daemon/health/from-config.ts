@@ -48,6 +48,7 @@ function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
     quorumUp: scriptOf(g, vs.quorumUp),
     quorumDown: scriptOf(g, vs.quorumDown),
     sorry: sorryOf(vs, servers),
+    alert: vs.smtpAlert ?? g?.smtpAlertChecker ?? g?.smtpAlert ?? false,
     passive: vs.passiveCheck,
     suspendWithout: vs.haSuspend && addresses.length > 0 ? addresses : undefined,
   };
@@ -77,6 +78,7 @@ function serversOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
 }
 
 function serverOf(config: KeepalivedConfig, vs: VirtualServer, rs: RealServer, note: (text: string) => void): Server {
+  const g = config.globalDefs;
   const plain = destOf(vs, rs.header, rs.lvsMethod ?? vs.lbKind, rs.weight ?? vs.weight);
   const dest: DestSpec = { ...plain, upper: rs.uthreshold, lower: rs.lthreshold };
   return {
@@ -84,8 +86,9 @@ function serverOf(config: KeepalivedConfig, vs: VirtualServer, rs: RealServer, n
     dest,
     inhibit: rs.inhibitOnFailure ?? vs.inhibitOnFailure,
     slowStart: Math.round((rs.slowStart ?? vs.slowStart) * 1000),
-    notifyUp: scriptOf(config.globalDefs, rs.notifyUp),
-    notifyDown: scriptOf(config.globalDefs, rs.notifyDown),
+    alerts: !(rs.smtpAlert ?? g?.smtpAlertChecker ?? g?.smtpAlert ?? true) ? "none" : g?.noCheckerEmails ? "changes" : "checks",
+    notifyUp: scriptOf(g, rs.notifyUp),
+    notifyDown: scriptOf(g, rs.notifyDown),
     checks: checksFor({ config, vs, rs, dest, note }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Director, Refusal } from "../../director/director.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
+import type { Mail } from "../../health/mail.ts";
 import { monotonicMs } from "../../platform/timer.ts";
 import { ScriptQueue } from "../vrrp/scripts.ts";
 import { judgeFile } from "../vrrp/security.ts";
@@ -17,6 +18,8 @@ export interface Surroundings {
   log(text: string): void;
   /** A line for the checkers' FIFO: "RS [10.0.0.1]:tcp:80 [192.0.2.1]:tcp:80 DOWN\n". */
   tell?(line: string): void;
+  /** To be sent. */
+  mail?(mail: Mail): void;
   /** What the director would not do. */
   refused?(refusal: Refusal): void;
   /** Time before the first tries, ms. */
@@ -50,6 +53,7 @@ export function openHealth(config: HealthConfig, around: Surroundings): OpenHeal
       queue.add(script);
     },
     tell: (line) => around.tell?.(line),
+    mail: (mail) => around.mail?.(mail),
     log: (text) => around.log(text),
   };
   const secured = (wanted: HealthConfig): HealthConfig => {

@@ -66,7 +66,7 @@ test("it tells its parent what to do as servers come and go, and takes the servi
   send({ type: "configure", config: config() });
   await until("VS [192.0.2.1]:tcp:80 DOWN");
   expect(heard).toEqual([
-    ...["add-service", "add-dest", "ready", "delete-dest"],
+    ...["add-service", "add-dest", "VS [192.0.2.1]:tcp:80 UP", "ready", "delete-dest"],
     ...["RS [127.0.0.1]:tcp:8080 [192.0.2.1]:tcp:80 DOWN", "VS [192.0.2.1]:tcp:80 DOWN"],
   ]);
   heard.length = 0;

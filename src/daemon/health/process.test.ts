@@ -36,7 +36,7 @@ test("a parent configures its checkers by messages, hears what to do, and has th
   running = child();
   const { order, take, heard, ends } = running;
   order(configure(3));
-  expect(take()).toEqual(["add-service", "add-dest", "ready"]);
+  expect(take()).toEqual(["add-service", "add-dest", "tell", "ready"]);
   order(configure(4));
   expect(take()).toEqual(["edit-dest", "ready"]);
   order({ type: "addresses", addresses: [ip("192.0.2.1")] });

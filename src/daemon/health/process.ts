@@ -2,6 +2,7 @@ import type { Operation, Refusal } from "../../director/director.ts";
 import { explain } from "../../fault.ts";
 import { changed, type HealthChange } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
+import type { Mail } from "../../health/mail.ts";
 import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
 import { type Asked, hearDumpSignals } from "../dump/hear.ts";
@@ -39,6 +40,8 @@ export type Report =
   | { readonly type: "tell"; readonly line: string }
   /** A signal asked for dumps, which the parent writes. */
   | { readonly type: "dump"; readonly what: Asked }
+  /** To be sent. */
+  | { readonly type: "mail"; readonly mail: Mail }
   | { readonly type: "status"; readonly services: readonly ServiceStatus[] };
 
 /** What ties it to its parent; in life it is `process`. */
@@ -64,7 +67,8 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
       if (health !== undefined) health.replace(config);
       else {
         const tell = (line: string): void => parent.send({ type: "tell", line });
-        health = openHealth(config, { director, tell, log: parent.log, ...(bootstrap === undefined ? {} : { bootstrap }) });
+        const mail = (what: Mail): void => parent.send({ type: "mail", mail: what });
+        health = openHealth(config, { director, tell, mail, log: parent.log, ...(bootstrap === undefined ? {} : { bootstrap }) });
       }
       parent.send({ type: "ready" });
     } catch (error) {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Operation } from "../../director/director.ts";
 import type { Result } from "../../health/checker.ts";
 import type { Check, HealthConfig, Service } from "../../health/config.ts";
+import type { Mail } from "../../health/mail.ts";
 import { check, dest, server, service, sorry, spec } from "../../health/testing.ts";
 import { ip } from "../../net/ip.ts";
 import { runHealth, type World } from "./runner.ts";
@@ -52,6 +53,8 @@ class FakeWorld implements World {
   }
   run = ({ command }: { command: readonly string[] }) => void this.said.push(`run ${command[0]}`);
   tell = () => {};
+  readonly mails: Mail[] = [];
+  mail = (mail: Mail) => void this.mails.push(mail);
   log = (text: string) => void this.logged.push(text);
 
   pass(ms: number): void {
@@ -84,7 +87,7 @@ describe("the checks of a configuration", () => {
   test("are tried as their times say, and change the table by what they find", () => {
     const world = new FakeWorld();
     const health = runHealth(config(two()), world);
-    expect(world.take()).toEqual(["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2"]);
+    expect(world.take()).toEqual(["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "run gained"]);
     world.pass(17_000);
     expect(world.tries.map((t) => t.at)).toEqual([6000, 6000, 16_000, 16_000]);
     world.results.set("10.0.0.11", failed);
@@ -193,7 +196,7 @@ describe("another configuration", () => {
     health.replace(config(two({ name: "[192.0.2.9]:tcp:80", omega: true })));
     expect(world.take()).toEqual([
       ...["delete-dest 10.0.0.12", "delete-service"],
-      ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2"],
+      ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "run gained"],
     ]);
     health.replace(config());
     expect(world.take()).toEqual(["delete-dest 10.0.0.11", "delete-dest 10.0.0.12", "delete-service"]);
@@ -220,7 +223,7 @@ describe("a server that traffic makes suspect", () => {
     world.pass(200);
     doubt();
     world.pass(500);
-    expect([tries(), world.take().slice(-1)]).toEqual([[7100], ["add-dest 10.0.0.12 1"]]);
+    expect([tries(), world.take().slice(-1)]).toEqual([[7100], ["run gained"]]);
     doubt(); // the retry is due at 8100 all the same
     world.pass(600);
     expect([tries(), world.take()]).toEqual([[8100], ["delete-dest 10.0.0.11", "run down11"]]);

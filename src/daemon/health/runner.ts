@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Operation } from "../../director/director.ts";
 import { BOOTSTRAP } from "../../health/checker.ts";
 import type { Check, HealthConfig, Millis, Script } from "../../health/config.ts";
+import type { Mail } from "../../health/mail.ts";
 import type { Suspect } from "../../health/passive.ts";
 import type { Ip } from "../../net/ip.ts";
 import type { Cancel, Done } from "./probe.ts";
@@ -23,6 +24,7 @@ export interface World {
   run(script: Script, about: string): void;
   /** A line for the checkers' FIFO. */
   tell(line: string): void;
+  mail(mail: Mail): void;
   log(text: string): void;
 }
 

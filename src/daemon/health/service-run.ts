@@ -163,6 +163,7 @@ export class ServiceRun {
       if (effect.type === "apply") this.#world.apply(effect.operations);
       else if (effect.type === "run") this.#world.run(effect.script, effect.about);
       else if (effect.type === "tell") this.#world.tell(effect.line);
+      else if (effect.type === "mail") this.#world.mail(effect.mail);
       else this.#world.log(effect.text);
     }
   }

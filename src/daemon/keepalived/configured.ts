@@ -14,6 +14,8 @@ import type { Asked } from "../dump/hear.ts";
 import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
 import type { ServiceStatus } from "../health/status.ts";
+import { vrrpMail } from "../mail/config.ts";
+import { openMailer } from "../mail/mailer.ts";
 import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
@@ -26,6 +28,9 @@ import type { Wanted } from "./read.ts";
 
 /** Between two looks at the addresses of this host, for `ha_suspend`, and at failures of traffic, for `passive_check`: ms. */
 const LOOK = 1000;
+
+/** For mails about the stop to leave, ms. */
+const LAST_MAILS = 2000;
 
 export interface Around {
   readonly director: Pick<Director, "apply" | "service">;
@@ -56,6 +61,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const { log } = around;
   let wanted = first;
   let fifos = openFifos(wanted, log);
+  const mailer = openMailer(() => wanted.mail.config, log);
   let vrrp: Child<VrrpConfig, VrrpReport> | undefined;
   let health: Child<HealthConfig, HealthReport> | undefined;
   const bfd = linkBfd(around.program("lvsd-bfd"), log, {
@@ -77,6 +83,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     if (report.type === "apply") applyAll(isStopped ? lastly(report.operations, wanted.flushOnStop) : report.operations);
     else if (report.type === "tell") for (const fifo of fifos) fifo.write(report.line);
     else if (report.type === "dump") around.onDump?.(report.what);
+    else if (report.type === "mail") mailer.send(report.mail);
     else if (report.type === "failed") log.error("checks refused", { reason: report.reason });
     else if (report.type === "ready") {
       addresses = ""; // a new child knows of none
@@ -95,9 +102,13 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   const onVrrp = (report: VrrpReport): void => {
     if (report.type === "failed") log.error("vrrp refused", { reason: report.reason });
-    else if (report.type === "event") log.info("vrrp", { ...report.event });
     else if (report.type === "ready") bfd.tell("vrrp");
     else if (report.type === "dump") around.onDump?.(report.what);
+    else if (report.type === "event") {
+      log.info("vrrp", { ...report.event });
+      const mail = vrrpMail(wanted.mail.vrrp, report.event);
+      if (mail !== undefined) mailer.send(mail);
+    }
   };
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
   const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
@@ -191,6 +202,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       await Promise.all([bfd.stop(), vrrp?.stop(), leave ? health?.abandon() : health?.stop()]);
       if (!leave) owner.forget();
       for (const fifo of fifos) fifo.close();
+      await mailer.settled(LAST_MAILS);
     },
   };
 }

@@ -26,6 +26,7 @@ const wanted = (quorum: number): Wanted => ({
   hasVrrp: false,
   health: { services: [service({ quorum })], tls: {}, initNotifies: false, scriptSecurity: false, tuning: untuned },
   bfd: { sessions: [], tuning: untuned },
+  mail: { config: undefined, vrrp: { instances: [], groups: [], faults: true } },
   ...{ fifos: [], flush: false, flushOnStop: undefined },
 });
 

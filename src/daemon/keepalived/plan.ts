@@ -14,7 +14,7 @@ export const planOf = (before: Wanted, after: Wanted, live: Live, seen: readonly
 ];
 
 const globals: Tellers<Wanted> = {
-  ...{ vrrp: untold, hasVrrp: untold, health: untold, bfd: untold },
+  ...{ vrrp: untold, hasVrrp: untold, health: untold, mail: untold, bfd: untold },
   fifos: items("lvs_notify_fifo", ({ path, reader }) => (reader === undefined ? path : `${path} ${text(reader)}`)),
   flush: value("lvs_flush"),
   flushOnStop: value("lvs_flush_on_stop"),

@@ -131,11 +131,11 @@ virtual_server 192.0.2.1 80 {
 });
 
 test("words that are read and not carried out are told, once each", () => {
-  write(`${service("lb_algo rr\n  smtp_alert")}global_defs {\n  smtp_server 127.0.0.1\n  smtp_server 127.0.0.2\n}\n`);
+  write(`${service("lb_algo rr\n  syn_proxy")}global_defs {\n  enable_dbus\n  enable_dbus\n}\n`);
   const read = readConfig(path);
-  const notes = [`${path}:5: smtp_alert is read and not carried out`, `${path}:12: smtp_server is read and not carried out`];
+  const notes = [`${path}:5: syn_proxy is read and not carried out`, `${path}:12: enable_dbus is read and not carried out`];
   expect("notes" in read && read.notes.filter((note) => note.includes("carried out"))).toEqual(notes);
-  expect(testConfig(path).print).toContain(`${path}:5: warning: smtp_alert is read`);
+  expect(testConfig(path).print).toContain(`${path}:5: warning: syn_proxy is read`);
 });
 
 test("files that are included are found by the shell's wildcards, sorted, and plain ones only", () => {

@@ -12,6 +12,7 @@ import type { Script, VrrpConfig } from "../../vrrp/config.ts";
 import { fromConfig as bfdFrom } from "../bfd/from-config.ts";
 import { scriptOf } from "../health/checks.ts";
 import { fromConfig as healthFrom } from "../health/from-config.ts";
+import { type MailPlan, mailPlan } from "../mail/config.ts";
 import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
 import { judgeFile } from "../vrrp/security.ts";
 import { factsWithScripts, machineFacts } from "./facts.ts";
@@ -28,6 +29,7 @@ export interface Wanted {
   readonly hasVrrp: boolean;
   readonly health: HealthConfig;
   readonly bfd: BfdConfig;
+  readonly mail: MailPlan;
   /** FIFOs that are told of virtual and real servers. `isShared`: the VRRP process makes it and starts its reader. */
   readonly fifos: readonly { readonly path: string; readonly reader: Script | undefined; readonly isShared: boolean }[];
   /** Empty the table at start. */
@@ -72,7 +74,7 @@ export function readConfig(path: string, { strict = false, configId }: ReadHow =
     result.problems.filter((problem) => problem.severity === severity).map(explainProblem);
   return {
     wanted: {
-      ...{ config, vrrp, hasVrrp, health, bfd: bfdFrom(config) },
+      ...{ config, vrrp, hasVrrp, health, bfd: bfdFrom(config), mail: mailPlan(config) },
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,

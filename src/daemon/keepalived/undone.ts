@@ -3,7 +3,6 @@ import type { ParseResult } from "../../config/parse.ts";
 /** Words that are read and not carried out; who uses one is told. */
 const UNDONE: ReadonlySet<string> = new Set([
   ...["startup_script", "shutdown_script", "lvs_sync_daemon"],
-  ...["smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "notification_email", "smtp_server"],
   ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
   ...["net_namespace", "net_namespace_ipvs", "reload_time_file", "reload_file"],
   ...["laddr_group_name", "local_address_group", "syn_proxy", "establish_timeout"],
