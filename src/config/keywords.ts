@@ -2,9 +2,8 @@ import { flag, name, nothing, optionalText, text, uint } from "./args.ts";
 import { addressEntry } from "./entries/address.ts";
 import { routeEntry } from "./entries/route.ts";
 import { ruleEntry } from "./entries/rule.ts";
-import { nameEntry } from "./entries/track.ts";
 import { bfdInstance } from "./keywords/bfd.ts";
-import { groupEntry } from "./keywords/checker-args.ts";
+import { groupEntry, localAddresses } from "./keywords/checker-args.ts";
 import { realServer, ssl, virtualServer } from "./keywords/checkers.ts";
 import { globalDefs } from "./keywords/global.ts";
 import { garpGroup, trackFile, trackGroup, vrrpInstance, vrrpScript, vrrpSyncGroup, vrrpTrackProcess } from "./keywords/vrrp.ts";
@@ -37,7 +36,7 @@ const settings = {
   ssl: block("SSL", ssl, "Client certificate of SSL_GET.", { once: true }),
   virtualServerGroup: groups("virtual_server_group", name, groupEntry, "Addresses and marks that share real servers."),
   virtualServer: blocks("virtual_server", virtualServer, "A virtual service."),
-  localAddressGroup: groups("local_address_group", name, nameEntry("IP [IF]"), "Source addresses of FullNAT.", { since: "fork" }),
+  localAddressGroup: groups("local_address_group", name, localAddresses, "Source addresses of FullNAT.", { since: "fork" }),
 };
 
 export const root: Block<undefined, typeof settings> = { header: nothing, settings };

@@ -75,6 +75,12 @@ describe("lint", () => {
     expect(lint(text.replace("lb_kind DR", "lb_kind NAT"), { addresses: held, sysctls })).toEqual([]);
   });
 
+  test("an address of a FullNAT pool that this host has not is noticed", () => {
+    const text = "local_address_group out {\n 10.0.0.2\n 10.0.0.3\n}\n";
+    expect(lint(text, { addresses })).toEqual(["laddr-not-here 3"]);
+    expect(lint(text)).toEqual([]);
+  });
+
   test("strict rp_filter of a tunnel is noticed where tunnels are served", () => {
     const tunnel = { ...addresses, tunl0: [{ ip: ip("1.2.3.4"), length: 32 }] };
     const sysctls = { "net.ipv4.conf.tunl0.rp_filter": "1" };

@@ -50,6 +50,7 @@ export const rules: Readonly<Record<string, (input: Input, say: Say) => void>> =
   "vmac-rp-filter": vmacRpFilter,
   "dr-arp": drArp,
   "tun-rp-filter": tunRpFilter,
+  "laddr-not-here": laddrNotHere,
   "sync-daemon-instance": syncDaemonInstance,
   "timeout-above-loop": timeoutAboveLoop,
 };
@@ -276,6 +277,14 @@ function tunRpFilter({ config, facts }: Input, say: Say): void {
         `strict rp_filter drops what ${strict} unpacks; set net.ipv4.conf.${strict}.rp_filter=0`,
       );
   }
+}
+
+/** Servers answer to the pool's addresses, so this host must hold them (spec 2.19). */
+function laddrNotHere({ config, facts }: Input, say: Say): void {
+  if (facts.addresses === undefined) return;
+  const held = new Set(Object.values(facts.addresses).flatMap((nets) => nets.map(({ ip }) => ip)));
+  for (const { value, origin } of config.localAddressGroup.flatMap((group) => group.entries))
+    if (!held.has(value.ip)) say(origin, `${value.ip} is on no interface of this host: real servers could not answer to it`);
 }
 
 function syncDaemonInstance({ config }: Input, say: Say): void {

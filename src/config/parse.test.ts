@@ -92,7 +92,7 @@ describe("what is wrong with a file", () => {
     expect(messages(read("mistakes.conf"))).toEqual([
       "3:5 unknown keyword 'lvs_id'",
       "7:13 'loadbalance' is not one of rr, wrr, lc, wlc, lblc, sh, mh, dh, fo, ovf, lblcr, sed, nq, twos",
-      "8:13 'dr' is not one of NAT, DR, TUN",
+      "8:13 'dr' is not one of NAT, DR, TUN, FNAT",
       "9:25 0 is outside 1..2678400",
       "10:5 unknown keyword 'nat_mask'",
       "11:12 0 is outside 1..4294967295",
@@ -117,6 +117,13 @@ describe("what is wrong with a file", () => {
   test("a block that is never closed is told at its first line", () => {
     expect(messages("global_defs {\n router_id x\n")).toEqual(["1:1 the block 'global_defs' is never closed, a '}' is missing"]);
     expect(messages("}\n")).toEqual(["1:1 this '}' closes nothing"]);
+  });
+
+  test("FullNAT wants a pool that is there", () => {
+    const text = "virtual_server 192.0.2.1 80 {\n protocol TCP\n lb_algo rr\n lb_kind FNAT\n real_server 10.0.0.1 8080 { }\n}\n";
+    expect(messages(text)).toEqual(["4:2 FNAT needs laddr_group_name: addresses of the director to send from"]);
+    expect(messages(text.replace("FNAT", "FNAT\n laddr_group_name out"))).toEqual(["5:2 there is no local_address_group 'out'"]);
+    expect(parseText(text, { dialect: "2.2.7" }).problems[0]?.message).toBe("'FNAT' is not one of NAT, DR, TUN");
   });
 
   test("words of later versions are read, and unknown to the dialect of 2.2.7", () => {

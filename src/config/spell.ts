@@ -45,6 +45,8 @@ const kinds: readonly (readonly [mark: string, write: (value: never) => string])
 function fieldsText(value: Fields): string {
   const kind = kinds.find(([mark]) => mark in value);
   if (kind !== undefined) return kind[1](value as never);
+  if ("last" in value && !("by" in value))
+    return joined(value.ip === value.last ? value.ip : `${value.ip}-${value.last}`, value.device);
   if ("ip" in value && "port" in value && Object.keys(value).length === 2)
     return joined(value.ip, Number(value.port) || undefined);
   const { name, interface: dev, ip, mac, ...options } = value;

@@ -45,6 +45,8 @@ export interface Service {
   readonly passive: number | undefined;
   /** `ha_suspend`: its checks run only while one of these addresses is on this host. */
   readonly suspendWithout: readonly Ip[] | undefined;
+  /** Addresses of the director that FullNAT sends from. */
+  readonly localAddresses?: readonly Ip[];
   readonly servers: readonly Server[];
 }
 

@@ -27,6 +27,23 @@ function table(...there: string[]): { apply(list: readonly Operation[]): readonl
   };
 }
 
+test("an address that is in the pool already, and one that is gone from it, are as wanted", () => {
+  const done: string[] = [];
+  const director = {
+    apply: (list: readonly Operation[]): readonly Refusal[] => {
+      const wrong = list.flatMap(({ op }, index) =>
+        op === "zero" ? [] : [{ index, code: op === "add-laddr" ? "EEXIST" : "ENOENT", message: "" }],
+      );
+      if (wrong.length === 0) done.push(...list.map(({ op }) => op));
+      return wrong;
+    },
+  };
+  const addr = dest("10.0.0.1").addr;
+  const list: Operation[] = [{ op: "add-laddr", key, addr }, { op: "delete-laddr", key, addr }, { op: "zero" }];
+  expect(applyForgiving(director, list)).toEqual([]);
+  expect(done).toEqual(["zero"]);
+});
+
 test("what is there is edited, what is not there is added, what is gone is left alone, and the rest is reported", () => {
   const director = table("10.0.0.1", "10.0.0.4");
   const refusals = applyForgiving(director, [

@@ -28,6 +28,9 @@ function instead(operation: Operation | undefined, code: string): Operation | "n
   if (operation?.op === "add-dest" && code === "EEXIST") return { ...operation, op: "edit-dest" };
   if (operation?.op === "add-service" && code === "EEXIST") return { ...operation, op: "edit-service" };
   if (operation?.op === "edit-dest" && code === "ENOENT") return { ...operation, op: "add-dest" };
+  if (operation?.op === "add-laddr" && code === "EEXIST") return "nothing";
   const isGone = code === "ENOENT" || code === "ESRCH";
-  return (operation?.op === "delete-dest" || operation?.op === "delete-service") && isGone ? "nothing" : undefined;
+  return (operation?.op === "delete-dest" || operation?.op === "delete-service" || operation?.op === "delete-laddr") && isGone
+    ? "nothing"
+    : undefined;
 }

@@ -84,6 +84,7 @@ const serviceTellers: Tellers<Service> = {
       ? value<Sorry | undefined>("sorry_server", sorryText)(from, to)
       : differences(from, to, sorryTellers),
   passive: value("passive_check"),
+  localAddresses: (before, after) => items("laddr", String)(before ?? [], after ?? []),
   suspendWithout: value("ha_suspend", (addresses) => (addresses.length > 0 ? "on" : "off")),
   servers: untold,
 };

@@ -2,7 +2,7 @@ import { type Operation, sameDest, serviceId } from "../director/director.ts";
 import type { Millis, Script, Server, Service } from "./config.ts";
 import { checkMail, type Mail, quorumMail, removalMail, stopMail } from "./mail.ts";
 import { type Change, isAlive, type ServerState, startServer, stepServer, warmDeadline, weightNow, weightOf } from "./server.ts";
-import { difference, type Table, tableOf } from "./table.ts";
+import { difference, poolChanges, type Table, tableOf } from "./table.ts";
 
 /** A virtual service: its servers, the quorum and the sorry server (spec 4.3, 4.4). Pure: changes of checks in, effects out. */
 
@@ -89,6 +89,8 @@ export function reloadService(
         ...old.specs.flatMap(({ key }) => (keys.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
         ...edited.map((service) => ({ op: "edit-service", service }) as const),
         ...fresh.map((service) => ({ op: "add-service", service }) as const),
+        ...poolChanges(fresh, [], c.localAddresses),
+        ...poolChanges(kept, old.localAddresses, c.localAddresses),
         ...difference(fresh, new Map(), state.table),
       ]),
       ...effects,

@@ -1,5 +1,5 @@
 import { type DestSpec, familyOfService, type Operation, type ServiceSpec } from "../director/director.ts";
-import { familyOf } from "../net/ip.ts";
+import { familyOf, type Ip } from "../net/ip.ts";
 import type { Millis, Service } from "./config.ts";
 import { isAlive, type ServerState, weightNow } from "./server.ts";
 
@@ -41,6 +41,19 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
       operations.push({ op: "delete-dest", key, dest: { addr, port } });
     }
     return operations;
+  });
+}
+
+/** The pool of a FullNAT service: what comes, then what goes. */
+export function poolChanges(specs: readonly ServiceSpec[], actual: readonly Ip[] = [], wanted: readonly Ip[] = []): Operation[] {
+  return specs.flatMap(({ key }): Operation[] => {
+    const isOurs = (addr: Ip): boolean => familyOf(addr) === familyOfService(key);
+    const come = wanted.filter((addr) => isOurs(addr) && !actual.includes(addr));
+    const gone = actual.filter((addr) => isOurs(addr) && !wanted.includes(addr));
+    return [
+      ...come.map((addr): Operation => ({ op: "add-laddr", key, addr })),
+      ...gone.map((addr): Operation => ({ op: "delete-laddr", key, addr })),
+    ];
   });
 }
 

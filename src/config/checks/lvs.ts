@@ -15,7 +15,10 @@ export function checkVirtualServers(config: KeepalivedConfig, report: Report): v
     if (group.entries.length === 0) report.error(group.origin, `virtual_server_group '${group.header}' is empty`);
   }
   const groups = new Map(config.virtualServerGroup.map((g) => [g.header, g]));
-  for (const vs of config.virtualServer) checkVirtualServer(vs, groups, report);
+  for (const vs of config.virtualServer) {
+    checkVirtualServer(vs, groups, report);
+    checkPool(config, vs, report);
+  }
 }
 
 type Family = "ipv4" | "ipv6";
@@ -100,7 +103,7 @@ function checkRealServers(s: Service, report: Report): readonly RealServer[] {
       continue;
     }
     checkPort(s, rs.header.port, method, rs.origin, report);
-    const key = `${rs.header.ip} ${method === "nat" ? rs.header.port || s.port : s.port}`;
+    const key = `${rs.header.ip} ${isTranslated(method) ? rs.header.port || s.port : s.port}`;
     if (seen.has(key)) report.error(rs.origin, `real server ${rs.header.ip} is there twice`);
     seen.add(key);
     good.push(rs);
@@ -109,13 +112,27 @@ function checkRealServers(s: Service, report: Report): readonly RealServer[] {
   return good;
 }
 
+/** Only a translated packet can go to another port. */
+const isTranslated = (method: Forwarding["method"]): boolean => method === "nat" || method === "fullnat";
+
+/** FullNAT needs addresses of the director to send from (spec 2.19). */
+function checkPool(config: KeepalivedConfig, vs: VirtualServer, report: Report): void {
+  const fullnat = [vs.lbKind, ...vs.realServer.map((rs) => rs.lvsMethod)].some((by) => by?.method === "fullnat");
+  const name = vs.laddrGroupName;
+  const group = config.localAddressGroup.find((one) => one.header === name);
+  if (name !== undefined && group === undefined)
+    report.error(vs.origins.laddrGroupName ?? vs.origin, `there is no local_address_group '${name}'`);
+  if (fullnat && isMissing(vs, "laddrGroupName"))
+    report.error(vs.origins.lbKind ?? vs.origin, "FNAT needs laddr_group_name: addresses of the director to send from");
+}
+
 /** Only tunnels cross families. */
 const fits = (s: Service, ip: Ip, method: Forwarding["method"]): boolean =>
   method === "tunnel" || s.family === undefined || familyOf(ip) === s.family;
 
 /** DR and TUN leave the port as it is, so it must be the service's (spec 2.16). */
 function checkPort(s: Service, port: number, method: Forwarding["method"], origin: Origin, report: Report): void {
-  if (method === "nat" || port === 0) return;
+  if (isTranslated(method) || port === 0) return;
   const other = s.group?.entries.find((e) => e.value.by === "address" && e.value.port !== port);
   if (s.marked) report.error(origin, `the port means nothing with ${method === "route" ? "DR" : "TUN"} and a mark`);
   else if (s.port !== undefined && s.port !== port) report.error(origin, `port ${port} is not the service's, ${s.port}`);

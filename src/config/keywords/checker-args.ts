@@ -20,19 +20,31 @@ export interface Forwarding {
 }
 
 const METHODS: Readonly<Record<string, Method>> = { NAT: "nat", DR: "route", TUN: "tunnel" };
+/** What the FullNAT forks say (spec 2.19). */
+const FORK_METHODS: Readonly<Record<string, Method>> = { FNAT: "fullnat", FULLNAT: "fullnat" };
 
 /** `NAT|DR|TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]` (spec 2.16), and FNAT of the FullNAT forks (spec 2.19). */
 export const forwarding: Arg<Forwarding> = {
-  usage: "NAT|DR|TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]",
+  usage: "NAT|DR|TUN|FNAT [type ipip|gue port N|gre] [nocsum|csum|remcsum]",
   read(r) {
     const word = first(r);
     if (word === undefined) return undefined;
-    const method = METHODS[word.text];
+    const known = r.dialect === undefined ? { ...METHODS, ...FORK_METHODS } : METHODS;
+    const method = known[word.text];
     if (method === undefined)
-      return r.error(word, `'${word.text}' is not one of NAT, DR, TUN`, nearest(word.text, Object.keys(METHODS)));
+      return r.error(word, `'${word.text}' is not one of ${wordsOf(known)}`, nearestMethod(word.text, known));
     return r.args.length === 1 ? { method } : { method, ...tunnelOptions(r) };
   },
 };
+
+/** FULLNAT means FNAT. */
+const wordsOf = (known: object): string =>
+  Object.keys(known)
+    .filter((word) => word !== "FULLNAT")
+    .join(", ");
+
+const nearestMethod = (word: string, known: object): string | undefined =>
+  Object.keys(known).find((method) => method === word.toUpperCase()) ?? nearest(word, Object.keys(known));
 
 interface TunnelDraft {
   type: "ipip" | "gue" | "gre";
@@ -143,6 +155,22 @@ export const groupEntry: Arg<GroupEntry> = {
     const range = addressRange(r, word);
     const number = port(r, r.args[1]);
     return range === undefined || number === undefined ? undefined : { by: "address", ...range, port: number };
+  },
+};
+
+/** Addresses of the director that FullNAT sends from. The forks name a device after them, where the address is set. */
+export interface LocalAddresses {
+  readonly ip: Ip;
+  readonly last: Ip;
+  readonly device?: string;
+}
+
+export const localAddresses: Arg<LocalAddresses> = {
+  usage: "IP[-IP|-LAST|/LENGTH] [IF]",
+  read(r) {
+    const [word, device] = r.args;
+    const range = word && addressRange(r, word);
+    return range && { ...range, ...(device !== undefined && { device: device.text }) };
   },
 };
 

@@ -45,6 +45,17 @@ describe("a virtual server", () => {
     expect(keys).toEqual(["192.0.2.254 80", "192.0.2.255 80", "192.0.3.0 80", "192.0.3.1 80", "mark 7 ipv4"]);
   });
 
+  test("of FullNAT has the pool of its group, once each, and tells servers of clients over TCP and IPv4", () => {
+    const group = "local_address_group out {\n 10.0.0.51-53 eth0\n 10.0.0.52\n 10.0.0.60\n}\n";
+    const text = `${group}${vs(`laddr_group_name out\n ${rs("")}`).replace("NAT", "FNAT")}`;
+    expect(parseText(text).problems.map(({ message }) => message)).toEqual([]);
+    const s = service(text);
+    expect(s.localAddresses).toEqual(["10.0.0.51", "10.0.0.52", "10.0.0.53", "10.0.0.60"]);
+    expect(s.servers[0]?.dest).toMatchObject({ method: "fullnat", port: 8080, toa: true });
+    expect(service(text.replace("protocol TCP", "protocol UDP")).servers[0]?.dest.toa).toBe(false);
+    expect(service(vs(rs(""))).localAddresses).toBeUndefined();
+  });
+
   test("for a group checks servers without a port at the group's", () => {
     const text = `virtual_server_group web {\n fwmark 7\n 192.0.2.1 8443\n}\n${vs(rs("TCP_CHECK {\n}", "10.0.0.11"), "group web")}`;
     expect(service(text).servers[0]?.checks[0]?.probe).toMatchObject({ to: { ip: "10.0.0.11", port: 8443 } });

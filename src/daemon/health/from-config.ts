@@ -4,7 +4,7 @@ import type { HealthConfig, Server, Service, Sorry } from "../../health/config.t
 import { familyOf } from "../../net/ip.ts";
 import { tuningOf } from "../tuner.ts";
 import { checksFor, scriptOf } from "./checks.ts";
-import { destOf, portOf, protocolOf, serviceFamily, specsOf } from "./services.ts";
+import { destOf, poolOf, portOf, protocolOf, serviceFamily, specsOf } from "./services.ts";
 
 /** What a keepalived.conf says about virtual servers and their checks (spec 2.15 to 2.18), with every default filled in. */
 
@@ -41,6 +41,7 @@ function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
   const total = servers.reduce((sum, server) => sum + server.dest.weight, 0);
   const quorum = Math.max(1, Math.min(vs.quorum, total));
   const g = config.globalDefs;
+  const pool = poolOf(config, vs);
   const addresses = specs.flatMap(({ key }) => (key.fwmark === undefined ? [key.addr] : []));
   return {
     ...{ name, specs, servers, quorum, omega: vs.omega },
@@ -50,6 +51,7 @@ function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
     sorry: sorryOf(vs, servers),
     alert: vs.smtpAlert ?? g?.smtpAlertChecker ?? g?.smtpAlert ?? false,
     passive: vs.passiveCheck,
+    ...(pool !== undefined && { localAddresses: pool }),
     suspendWithout: vs.haSuspend && addresses.length > 0 ? addresses : undefined,
   };
 }

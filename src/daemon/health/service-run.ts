@@ -15,6 +15,7 @@ import {
   warmth,
   weightSum,
 } from "../../health/service.ts";
+import { poolChanges } from "../../health/table.ts";
 import { wordsOf } from "../../health/words.ts";
 import type { Ip } from "../../net/ip.ts";
 import { CheckRun, type Heard } from "./check-run.ts";
@@ -44,7 +45,10 @@ export class ServiceRun {
     this.#world = world;
     this.#checks = service.servers.map((server, s) => this.#runs(server, s, before));
     if (before !== undefined) before.#giveWay(this);
-    if (before === undefined) world.apply(service.specs.map((spec) => ({ op: "add-service", service: spec })));
+    if (before === undefined) {
+      const pool = poolChanges(service.specs, [], service.localAddresses);
+      world.apply([...service.specs.map((spec) => ({ op: "add-service", service: spec }) as const), ...pool]);
+    }
     const step = before === undefined ? startService(service, world.now()) : this.#takeOver(before);
     this.#state = step.state;
     this.#carryOut(step.effects);

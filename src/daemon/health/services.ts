@@ -66,6 +66,13 @@ function addressesOf(first: Ip, last: Ip): Ip[] {
   }
 }
 
+/** The pool of a FullNAT service (spec 2.19); undefined when it has none. */
+export function poolOf(config: KeepalivedConfig, { laddrGroupName }: VirtualServer): readonly Ip[] | undefined {
+  const group = config.localAddressGroup.find(({ header }) => header === laddrGroupName);
+  const pool = group?.entries.flatMap(({ value }) => addressesOf(value.ip, value.last));
+  return pool === undefined ? undefined : [...new Set(pool)];
+}
+
 function specOf(vs: VirtualServer, key: ServiceKey): ServiceSpec {
   const family = key.fwmark === undefined ? familyOf(key.addr) : key.family;
   const flags = [vs.hashed || vs.flag1 || vs.shFallback || vs.mhFallback, vs.flag2 || vs.shPort || vs.mhPort, vs.flag3];
@@ -94,7 +101,9 @@ export function destOf(vs: VirtualServer, at: { ip: Ip; port: number }, by: Forw
   const isTranslated = method === "nat" || method === "fullnat";
   const checksum = tunnel?.checksum === "csum" || tunnel?.checksum === "remcsum" ? tunnel.checksum : "none";
   return {
-    ...{ addr: at.ip, port: isTranslated ? at.port || portOf(vs) : portOf(vs), method, weight, upper: 0, lower: 0, toa: false },
+    ...{ addr: at.ip, port: isTranslated ? at.port || portOf(vs) : portOf(vs), method, weight, upper: 0, lower: 0 },
+    // The forks tell real servers the client's address in every TCP handshake; over IPv6 no data path does.
+    toa: method === "fullnat" && vs.header.by !== "fwmark" && protocolOf(vs) === "tcp" && familyOf(at.ip) === "ipv4",
     tunnel: { type: tunnel?.type ?? "ipip", port: tunnel?.port ?? 0, checksum },
   };
 }

@@ -5,7 +5,7 @@ const UNDONE: ReadonlySet<string> = new Set([
   ...["startup_script", "shutdown_script", "lvs_sync_daemon"],
   ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
   ...["net_namespace", "net_namespace_ipvs", "reload_time_file", "reload_file"],
-  ...["laddr_group_name", "local_address_group", "syn_proxy", "establish_timeout"],
+  ...["syn_proxy", "establish_timeout", "expire_quiescent_conn"],
 ]);
 
 /** One note per word, with its first place. */
