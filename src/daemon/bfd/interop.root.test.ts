@@ -5,9 +5,15 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, type TestContext, test } from "vitest";
-import { type Kind, type Node, openStage, type Place, type Stage, until } from "./testing/stage.ts";
+import { bundleBfd, type Kind, type Node, openStage, type Place, type Stage, until } from "./testing/stage.ts";
 
 /** Ours and Debian's keepalived 2.2.7 as neighbours: they come up, find the path dead in time, and come up again. */
+
+let bundled: Awaited<ReturnType<typeof bundleBfd>>;
+beforeAll(async () => {
+  bundled = await bundleBfd();
+});
+afterAll(() => bundled.remove());
 
 const INTERVAL = 100; // ms
 /** What three packets come to. */
@@ -66,17 +72,77 @@ async function field(file: string, filter: string, name: string): Promise<string
   return stdout.split("\n").filter((line) => line !== "");
 }
 
+/** The path dies silently, and comes back. */
+async function cutAndMend(expect: Expect, stage: Stage, a: Node, b: Node): Promise<void> {
+  const cut = performance.now();
+  stage.cut();
+  await until("both are down", () => isDown(a) && isDown(b));
+  for (const node of [a, b]) {
+    const took = node.enteredAt("Down")! - cut;
+    expect(took).toBeGreaterThan(DETECTION - 1.5 * INTERVAL);
+    expect(took).toBeLessThan(DETECTION + SLACK);
+  }
+  expect((await a.status())[0]).toMatchObject({ diagnostic: "Control Detection Time Expired", remote: { discriminator: 0 } });
+  stage.mend();
+  await settled(a, b);
+}
+
+/** keepalived is killed and comes back, then ours is stopped and comes back. */
+async function deathAndReturn(expect: Expect, a: Node, b: Node, start: (kind: Kind, place: Place) => Node): Promise<void> {
+  const killed = performance.now();
+  await b.kill();
+  await until("ours is down", () => isDown(a));
+  expect(a.enteredAt("Down")! - killed).toBeLessThan(DETECTION + SLACK);
+  const nextB = start("keepalived", "b");
+  await settled(a, nextB);
+
+  const stopped = performance.now();
+  await a.stop();
+  await until("keepalived is down", () => isDown(nextB));
+  expect(nextB.enteredAt("Down")! - stopped).toBeLessThan(SLACK); // it is told
+  expect(nextB.log()).toContain("Neighbor Signaled Session Down");
+  const nextA = start("ours", "a");
+  await bothUp(nextA, nextB);
+  await refusedNothing(expect, [nextA, nextB]);
+}
+
+/** What tshark finds in what ours has sent, in so many lives. */
+async function isClean(expect: Expect, file: string, family: keyof typeof hosts, lives: number): Promise<void> {
+  const own = `bfd && ${family === "ipv4" ? "ip.src" : "ipv6.src"} == ${hosts[family].a}`;
+  const bad = `(${own} && (_ws.malformed || _ws.expert.severity >= 0x600000)) || (udp.dstport == 3784 && !bfd)`;
+  expect(await field(file, bad, "frame.number")).toEqual([]);
+  const [ttl, usual] = family === "ipv4" ? ["ip.ttl", "255"] : ["ipv6.hlim", "64"];
+  const ttls = await field(file, own, ttl);
+  expect(ttls.length).toBeGreaterThan(10);
+  expect(new Set(ttls)).toEqual(new Set([usual]));
+  const ports = new Set((await field(file, own, "udp.srcport")).map(Number));
+  expect(ports.size).toBe(lives);
+  expect(Math.min(...ports)).toBeGreaterThanOrEqual(49152);
+}
+
+interface Case {
+  readonly name: string;
+  readonly family: keyof typeof hosts;
+  readonly ours: string;
+  readonly theirs: string;
+}
+const cases: Case[] = [
+  { name: "over IPv4, both active", family: "ipv4", ours: "", theirs: "" },
+  { name: "over IPv4, ours passive", family: "ipv4", ours: "passive", theirs: "" },
+  { name: "over IPv4, keepalived passive", family: "ipv4", ours: "", theirs: "passive" },
+  { name: "over IPv6, both active", family: "ipv6", ours: "", theirs: "" },
+  {
+    ...{ name: "over IPv6, ours passive, with a source", family: "ipv6" },
+    ...{ ours: "passive\n source_ip 2001:db8:9::1", theirs: "source_ip 2001:db8:9::2" },
+  },
+];
+
 describe.skipIf(!existsSync("/usr/sbin/keepalived"))("with keepalived", { concurrent: true }, () => {
-  const cases: [name: string, family: keyof typeof hosts, ours: string, theirs: string][] = [
-    ["over IPv4, both active", "ipv4", "", ""],
-    ["over IPv4, ours passive", "ipv4", "passive", ""],
-    ["over IPv4, keepalived passive", "ipv4", "", "passive"],
-    ["over IPv6, both active", "ipv6", "", ""],
-    ["over IPv6, ours passive, with a source", "ipv6", "passive\n source_ip 2001:db8:9::1", "source_ip 2001:db8:9::2"],
-  ];
-  for (const [name, family, ours, theirs] of cases) {
-    test(`${name}: up, a cut is found in time, up again; so is the death of either, and its return`, async ({ expect }) => {
-      const stage = await openStage();
+  for (const { name, family, ours, theirs } of cases) {
+    const isLong = ours === "" && theirs === "";
+    const story = `up, a cut is found in time, up again${isLong ? "; so is the death of either, and its return" : ""}`;
+    test(`${name}: ${story}`, async ({ expect }) => {
+      const stage = await openStage(bundled.program);
       const folder = mkdtempSync(join(tmpdir(), "lvsd-bfd-"));
       const file = join(folder, "bfd.pcap");
       const tcpdump = capture(stage, file);
@@ -84,57 +150,19 @@ describe.skipIf(!existsSync("/usr/sbin/keepalived"))("with keepalived", { concur
         await until("tcpdump listens", () => existsSync(file));
         const start = (kind: Kind, place: Place): Node =>
           stage.start(kind, place, conf(place, { family, more: kind === "ours" ? ours : theirs }));
-        let a = start("ours", "a");
-        let b = start("keepalived", "b");
+        const [a, b] = [start("ours", "a"), start("keepalived", "b")];
         await settled(a, b);
         await refusedNothing(expect, [a, b]);
-
-        const cut = performance.now();
-        stage.cut();
-        await until("both are down", () => isDown(a) && isDown(b));
-        for (const node of [a, b]) {
-          const took = node.enteredAt("Down")! - cut;
-          expect(took).toBeGreaterThan(DETECTION - 1.5 * INTERVAL);
-          expect(took).toBeLessThan(DETECTION + SLACK);
-        }
-        expect((await a.status())[0]).toMatchObject({
-          diagnostic: "Control Detection Time Expired",
-          remote: { discriminator: 0 },
-        });
-        stage.mend();
-        await settled(a, b);
-
-        const killed = performance.now();
-        await b.kill();
-        await until("ours is down", () => isDown(a));
-        expect(a.enteredAt("Down")! - killed).toBeLessThan(DETECTION + SLACK);
-        b = start("keepalived", "b");
-        await settled(a, b);
-
-        const stopped = performance.now();
-        await a.stop();
-        await until("keepalived is down", () => isDown(b));
-        expect(b.enteredAt("Down")! - stopped).toBeLessThan(SLACK); // it is told
-        expect(b.log()).toContain("Neighbor Signaled Session Down");
-        a = start("ours", "a");
-        await bothUp(a, b);
-        await refusedNothing(expect, [a, b]);
-      } finally {
+        await cutAndMend(expect, stage, a, b);
+        if (isLong) await deathAndReturn(expect, a, b, start);
         tcpdump.kill("SIGTERM");
         await new Promise((done) => tcpdump.once("exit", done));
+        await isClean(expect, file, family, isLong ? 2 : 1);
+      } finally {
+        tcpdump.kill("SIGKILL");
         await stage.remove();
+        rmSync(folder, { recursive: true });
       }
-      const own = `bfd && ${family === "ipv4" ? "ip.src" : "ipv6.src"} == ${hosts[family].a}`;
-      const bad = `(${own} && (_ws.malformed || _ws.expert.severity >= 0x600000)) || (udp.dstport == 3784 && !bfd)`;
-      expect(await field(file, bad, "frame.number")).toEqual([]);
-      const [ttl, usual] = family === "ipv4" ? ["ip.ttl", "255"] : ["ipv6.hlim", "64"];
-      const ttls = await field(file, own, ttl);
-      expect(ttls.length).toBeGreaterThan(15);
-      expect(new Set(ttls)).toEqual(new Set([usual]));
-      const ports = new Set((await field(file, own, "udp.srcport")).map(Number));
-      expect(ports.size).toBe(2); // one for each life
-      expect(Math.min(...ports)).toBeGreaterThanOrEqual(49152);
-      rmSync(folder, { recursive: true });
     });
   }
 
@@ -142,7 +170,7 @@ describe.skipIf(!existsSync("/usr/sbin/keepalived"))("with keepalived", { concur
     expect,
     onTestFinished,
   }) => {
-    const stage = await openStage();
+    const stage = await openStage(bundled.program);
     onTestFinished(() => stage.remove());
     const a = stage.start("ours", "a", conf("a"));
     const b = stage.start("keepalived", "b", conf("b"));

@@ -51,10 +51,10 @@ export const ip = (...args: string[]): string =>
 
 let stages = 0;
 
-export async function openStage(): Promise<Stage> {
+/** @param program of bundleBfd */
+export async function openStage(program: string): Promise<Stage> {
   mkdirSync("build", { recursive: true });
-  const folder = mkdtempSync(resolve("build/test-bfd-")); // inside the repository, so that koffi is found
-  const program = join(folder, "bfd.mjs");
+  const folder = mkdtempSync(resolve("build/test-bfd-"));
   const number = ++stages;
   const names = { a: `lvsd-bfd-${process.pid}-${number}a`, b: `lvsd-bfd-${process.pid}-${number}b` };
   const bridge = `lvsd-bfd-${process.pid}-${number}m`;
@@ -66,7 +66,6 @@ export async function openStage(): Promise<Stage> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await bundle(program);
     lay(names, bridge);
   } catch (error) {
     await remove();
@@ -85,13 +84,18 @@ export async function openStage(): Promise<Stage> {
   };
 }
 
-async function bundle(outfile: string): Promise<void> {
+/** Our process as one file, for any number of stages. */
+export async function bundleBfd(): Promise<{ readonly program: string; remove(): void }> {
+  mkdirSync("build", { recursive: true });
+  const folder = mkdtempSync(resolve("build/test-bfd-program-")); // inside the repository, so that koffi is found
+  const outfile = join(folder, "bfd.mjs");
   const require = `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`;
   await build({
     entryPoints: ["src/daemon/entry/lvsd-bfd.ts"],
     ...{ bundle: true, platform: "node", format: "esm", external: ["koffi"], logLevel: "error", outfile },
     banner: { js: require },
   });
+  return { program: outfile, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** The two hosts, and a bridge between them in a namespace of its own. */
