@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { describe, type TestContext, test } from "vitest";
+import { afterAll, beforeAll, describe, type TestContext, test } from "vitest";
 import { bundleBfd, type Kind, type Node, openStage, type Place, type Stage, until } from "./testing/stage.ts";
 
 /** Ours and Debian's keepalived 2.2.7 as neighbours: they come up, find the path dead in time, and come up again. */
