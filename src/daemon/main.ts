@@ -12,7 +12,7 @@ import { EXIT_CONFIG, EXIT_DEFECT, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
 import { type Configured, startConfigured } from "./keepalived/configured.ts";
 import { type Orders, openOrders } from "./keepalived/orders.ts";
-import { type Readable, type ReadHow, readConfig, tellFindings, testConfig } from "./keepalived/read.ts";
+import { openReader, type Readable, type Reading, tellFindings, testConfig } from "./keepalived/read.ts";
 import { createLog } from "./log.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { type LvsdOptions, parseCommandLine } from "./options.ts";
@@ -46,7 +46,8 @@ export async function main(argv: readonly string[], open: OpenDirector): Promise
 async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<void> {
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asked = signals(() => reload());
-  const first = options.file === undefined ? undefined : readFirst(options.file, options, log);
+  const read = openReader(options);
+  const first = options.file === undefined ? undefined : readFirst(options.file, read, log);
   let configured: Configured | undefined;
   let orders: Orders | undefined;
   const onDump = dumper(() => configured, log);
@@ -76,7 +77,6 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
   const { director } = lvsd;
   configured = first && startConfigured(first.wanted, { director, log, owned: places.owned, program: programBeside, onDump });
   if (first !== undefined && configured !== undefined) {
-    const read = (from: string) => readConfig(from, options);
     const given = openOrders({ path, errors: first.errors, configured, director, log, now: monotonicMs, read });
     orders = given;
     reload = () => void given.reload().catch((error) => log.error("not reloaded", { reason: explain(error) }));
@@ -89,14 +89,14 @@ async function run(options: LvsdOptions, open: OpenDirector, log: Log): Promise<
 }
 
 /** A file that keepalived would not start with ends it before anything is started. */
-function readFirst(path: string, how: ReadHow, log: Log): Readable {
-  const read = readConfig(path, how);
-  if ("problems" in read) {
-    process.stderr.write(`${read.problems.join("\n")}\nlvsd: ${path} has errors; nothing was started\n`);
+function readFirst(path: string, read: (path: string) => Reading, log: Log): Readable {
+  const found = read(path);
+  if ("problems" in found) {
+    process.stderr.write(`${found.problems.join("\n")}\nlvsd: ${path} has errors; nothing was started\n`);
     process.exit(EXIT_CONFIG);
   }
-  tellFindings(read, path, log);
-  return read;
+  tellFindings(found, path, log);
+  return found;
 }
 
 /** The other commands lie beside this one. */

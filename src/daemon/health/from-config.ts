@@ -8,20 +8,28 @@ import { destOf, poolOf, portOf, protocolOf, serviceFamily, specsOf } from "./se
 
 /** What a keepalived.conf says about virtual servers and their checks (spec 2.15 to 2.18), with every default filled in. */
 
+/** What virtual servers have become before. Only for a configuration in which all the rest is the same. */
+export type Memory = WeakMap<VirtualServer, Service>;
+
 /** `notes`: what is left out, in words. */
-export function fromConfig(config: KeepalivedConfig): { readonly health: HealthConfig; readonly notes: readonly string[] } {
+export function fromConfig(
+  config: KeepalivedConfig,
+  memory: Memory = new WeakMap(),
+): { readonly health: HealthConfig; readonly notes: readonly string[] } {
   const notes: string[] = [];
   const note = (text: string): void => void notes.push(text);
-  const services = config.virtualServer.flatMap((vs) => serviceOf(config, vs, note) ?? []);
-  const first = (service: Service, i: number): boolean => services.findIndex((s) => s.name === service.name) === i;
-  for (const double of services.filter((service, i) => !first(service, i)))
-    note(`virtual server ${double.name} is there twice - the first one counts`);
+  const services = config.virtualServer.flatMap((vs) => memory.get(vs) ?? remembered(config, vs, memory, note) ?? []);
+  const firsts = new Map<string, Service>();
+  for (const service of services) {
+    if (firsts.has(service.name)) note(`virtual server ${service.name} is there twice - the first one counts`);
+    else firsts.set(service.name, service);
+  }
   const { key, certificate: cert, ca, password: passphrase } = config.ssl ?? {};
   const g = config.globalDefs;
   const tls = Object.fromEntries(Object.entries({ key, cert, ca, passphrase }).filter(([, value]) => value !== undefined));
   return {
     health: {
-      services: services.filter(first),
+      services: [...firsts.values()],
       tls,
       initNotifies: g?.rsInitNotifies ?? false,
       scriptSecurity: g?.enableScriptSecurity ?? false,
@@ -29,6 +37,22 @@ export function fromConfig(config: KeepalivedConfig): { readonly health: HealthC
     },
     notes,
   };
+}
+
+/** What there is something to say about is made anew each time. */
+function remembered(
+  config: KeepalivedConfig,
+  vs: VirtualServer,
+  memory: Memory,
+  note: (text: string) => void,
+): Service | undefined {
+  let isSilent = true;
+  const service = serviceOf(config, vs, (text) => {
+    isSilent = false;
+    note(text);
+  });
+  if (service !== undefined && isSilent) memory.set(vs, service);
+  return service;
 }
 
 function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: string) => void): Service | undefined {

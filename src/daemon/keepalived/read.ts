@@ -4,6 +4,7 @@ import { isFatal, testExitCode } from "../../config/consequence.ts";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
 import { lintConfig } from "../../config/lint.ts";
 import { type ParseOptions, type ParseResult, parseConfig } from "../../config/parse.ts";
+import { Rereader } from "../../config/reread.ts";
 import { settled } from "../../config/settled.ts";
 import { explainProblem } from "../../config/source.ts";
 import type { Log } from "../../director/engine.ts";
@@ -11,7 +12,7 @@ import type { HealthConfig } from "../../health/config.ts";
 import type { Script, VrrpConfig } from "../../vrrp/config.ts";
 import { fromConfig as bfdFrom } from "../bfd/from-config.ts";
 import { scriptOf } from "../health/checks.ts";
-import { fromConfig as healthFrom } from "../health/from-config.ts";
+import { fromConfig as healthFrom, type Memory } from "../health/from-config.ts";
 import { type MailPlan, mailPlan } from "../mail/config.ts";
 import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
 import { judgeFile } from "../vrrp/security.ts";
@@ -61,13 +62,26 @@ export interface ReadHow {
 const NO_FILE = 6;
 
 /** What keepalived starts with, this starts with: a finding is told and left out (spec 2.6). */
-export function readConfig(path: string, { strict = false, configId }: ReadHow = {}): Reading {
+export const readConfig = (path: string, how: ReadHow = {}): Reading => openReader(how)(path);
+
+/** readConfig for a file that is read again and again: virtual servers that are the same come as the same values, and soon. */
+export function openReader(how: ReadHow = {}): (path: string) => Reading {
+  const rereader = new Rereader((lines) => undoneWords({ lines }).length === 0);
+  const memory: Memory = new WeakMap();
+  return (path) => read(path, how, rereader, memory);
+}
+
+function read(path: string, { strict = false, configId }: ReadHow, rereader: Rereader, memory: Memory): Reading {
   if (diskFiles.read(path) === undefined) return { problems: [missing(path)], isMissing: true };
-  const result = parse(path, { facts: machineFacts(), ...(configId === undefined ? {} : { configId }) });
+  const result = rereader.parse(
+    path,
+    diskFiles,
+    optionsOf({ facts: machineFacts(), ...(configId === undefined ? {} : { configId }) }),
+  );
   const isRefused = isFatal(result.problems) || (strict && result.verdict === "refuse");
   if (isRefused) return { problems: result.problems.map(explainProblem), isMissing: false };
   const config = settled(result.config);
-  const { health, notes } = healthFrom(config);
+  const { health, notes } = healthFrom(config, memory);
   const vrrp = vrrpFrom(config);
   const hasVrrp = vrrp.instances.length + Object.values(vrrp.statics).flat().length > 0;
   const told = (severity: "error" | "warning"): string[] =>
@@ -119,9 +133,10 @@ export function testConfig(path: string, { configId }: ReadHow = {}): { readonly
 
 const missing = (path: string): string => `${path}: error: the file is not there or cannot be read`;
 
-const parse = (path: string, options: ParseOptions): ParseResult =>
-  parseConfig(path, diskFiles, {
-    configId: hostname().split(".")[0]!,
-    ...options,
-    random: (min, max) => min + Math.floor(Math.random() * (max - min + 1)),
-  });
+const parse = (path: string, options: ParseOptions): ParseResult => parseConfig(path, diskFiles, optionsOf(options));
+
+const optionsOf = (options: ParseOptions): ParseOptions => ({
+  configId: hostname().split(".")[0]!,
+  ...options,
+  random: (min, max) => min + Math.floor(Math.random() * (max - min + 1)),
+});
