@@ -134,7 +134,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
     const troubles = await Promise.all([
       ...[toHealth(before.health, next.health), toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
-      bfd.configure(next.bfd),
+      before !== next && isSure && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
     ]);
     const real = troubles.filter((trouble) => trouble !== undefined);
     isSure = real.length === 0;

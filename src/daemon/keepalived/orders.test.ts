@@ -73,6 +73,12 @@ test("a plan changes nothing", async () => {
   expect(quorum()).toBe(1);
 });
 
+test("a plan tells of the file's meaning, not of its text", async () => {
+  const config = parseText("global_defs {\n  smtp_alert\n}\n").config;
+  files["/own"] = { wanted: { ...wanted(1), config }, errors: [], notes: [] };
+  expect((await orders.plan()).changes).toEqual([]);
+});
+
 test("a reload carries out lvsd's own file and tells what has changed", async () => {
   expect(await orders.reload()).toMatchObject({ isDone: true, file: "/own", changes: [{ fields: [{ from: "1", to: "2" }] }] });
   expect(quorum()).toBe(2);
