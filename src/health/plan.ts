@@ -106,6 +106,7 @@ const serverTellers: Tellers<Server> = {
   dest: within(destTellers),
   inhibit: value("inhibit_on_failure"),
   slowStart: value("slow_start", seconds),
+  alerts: value("smtp_alert"),
   notifyUp: value("notify_up"),
   notifyDown: value("notify_down"),
   checks: (before, after) => checkChanges(before, after).fields,

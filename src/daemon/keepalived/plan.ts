@@ -32,7 +32,7 @@ const mail: Tellers<Partial<MailConfig>> = {
   helo: value("smtp_helo_name"),
   from: value("notification_email_from"),
   to: value("notification_email", (names) => names.join(" ")),
-  timeout: value("smtp_connect_timeout", seconds),
+  timeout: value<number | undefined>("smtp_connect_timeout", seconds),
   routerId: value("router_id"),
 };
 const alerted = items<string>("smtp_alert", String);
