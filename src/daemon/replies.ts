@@ -99,7 +99,10 @@ export const vrrpInstance = z.looseObject({
   ...{ name: text, vrid: count, family: z.enum(["ipv4", "ipv6"]), version: z.literal([2, 3]), interface: text.exactOptional() },
   state: z.enum(["INIT", "BACKUP", "MASTER", "FAULT"]),
   ...{ age: z.number(), priority: count, effectivePriority: count },
-  ...{ addresses: list(ip), isHolding: z.boolean(), faults: list(text) },
+  ...{ addresses: list(ip), isHolding: z.boolean(), faults: list(text), rivals: list(ip) },
+  troubles: list(
+    z.object({ peer: ip, field: text, got: text, expected: text, count, age: z.number(), lastAge: z.number() }), // ages in ms
+  ),
 });
 
 /** Of checks, as src/daemon/health/status.ts has it; ages and waits in ms. */

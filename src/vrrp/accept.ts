@@ -85,9 +85,10 @@ const isMulticast = (address: Ip): boolean =>
 function checkHeader(i: Instance, h: Heard, memory: Memory): Refusal | undefined {
   const wanted = i.auth.type === "ah";
   if (h.ah === undefined) {
-    return wanted ? refuse(h, "auth-type", "none", "AH", `No AH header but auth type is AH from ${h.from}`) : undefined;
+    return wanted ? refuse(h, "auth-type", "no AH", "AH", `No AH header but auth type is AH from ${h.from}`) : undefined;
   }
-  if (!wanted) return refuse(h, "auth-type", "AH", i.auth.type, `Received AH header but auth type not AH from ${h.from}`);
+  if (!wanted)
+    return refuse(h, "auth-type", "AH", AUTH_WORDS[i.auth.type], `Received AH header but auth type not AH from ${h.from}`);
   const spi = uint32FromIp(h.from);
   if (h.ah.spi !== spi) {
     const text = `IPSEC AH : invalid IPSEC SPI value. ${h.ah.spi} and expect ${spi}`;
@@ -150,14 +151,23 @@ function checkVersion(i: Instance, h: Heard, advert: Vrrp): Refusal | undefined 
   return advert.version === i.version ? undefined : wrongVersion(i, h, String(advert.version));
 }
 
+/** As auth_type has it. */
+const AUTH_WORDS = { none: "none", pass: "PASS", ah: "AH" } as const;
+
 function checkAuth(i: Instance, h: Heard, { auth }: Vrrp): Refusal | undefined {
   if (auth === undefined) return undefined;
   if (auth.type > AUTH.ah)
-    return refuse(h, "auth-unknown", String(auth.type), i.auth.type, `Invalid auth type from ${h.from}: ${auth.type}`);
+    return refuse(
+      h,
+      "auth-unknown",
+      String(auth.type),
+      AUTH_WORDS[i.auth.type],
+      `Invalid auth type from ${h.from}: ${auth.type}`,
+    );
   const expected = AUTH[i.auth.type];
   if (auth.type !== expected) {
     const text = `received a ${auth.type} auth from ${h.from}, expecting ${expected}!`;
-    return refuse(h, "auth-type", String(auth.type), String(expected), text);
+    return refuse(h, "auth-type", ["none", "PASS", "AH"][auth.type]!, AUTH_WORDS[i.auth.type], text);
   }
   if (i.auth.type !== "pass" || Buffer.compare(auth.data, passwordBytes(i.auth.password)) === 0) return undefined;
   return refuse(h, "auth-data", "another password", "auth_pass", `received an invalid passwd from ${h.from}!`);

@@ -15,8 +15,9 @@ export interface Trouble {
   readonly expected: string;
   /** Adverts so far. */
   readonly count: number;
-  /** When the first came. */
+  /** When the first came, and the last. */
   readonly since: number;
+  readonly last: number;
 }
 
 export interface Diagnosis {
@@ -44,7 +45,7 @@ export function refused(d: Diagnosis, r: Refusal, state: State["name"], now: num
   const isNews = before === undefined || before.got !== r.got || before.expected !== r.expected;
   const count = isNews ? 1 : before.count + 1;
   const since = isNews ? now : before.since;
-  const trouble: Trouble = { peer: r.from, field: r.field, got: r.got, expected: r.expected, count, since };
+  const trouble: Trouble = { peer: r.from, field: r.field, got: r.got, expected: r.expected, count, since, last: now };
   return { next: put(d, trouble), lines: isNews ? [r.text, ...splitBrain(r, state)] : [] };
 }
 
@@ -76,7 +77,7 @@ export function accepted(
     field: "unheard",
     got: `adverts with priority ${priority}`,
     expected: `silence, ours is ${own}`,
-    ...{ count, since: before?.since ?? now },
+    ...{ count, since: before?.since ?? now, last: now },
   };
   const text = `split brain: ${from} goes on with priority ${priority} under ours, ${own}: it does not hear or accept our adverts`;
   return { next: put(next, trouble), lines: count === UNHEARD_AFTER ? [...lines, text] : lines };
@@ -86,7 +87,7 @@ function rivalOwner(d: Diagnosis, from: Ip, lines: readonly string[], now: numbe
   const before = d.troubles.get(keyOf(from, "owner"));
   const count = (before?.count ?? 0) + 1;
   const since = before?.since ?? now;
-  const trouble: Trouble = { peer: from, field: "owner", got: "priority 255", expected: "one owner", count, since };
+  const trouble: Trouble = { peer: from, field: "owner", got: "priority 255", expected: "one owner", count, since, last: now };
   const text = `CONFIGURATION ERROR: local instance and ${from} are both configured as address owner, please resolve`;
   return { next: put(d, trouble), lines: before === undefined ? [...lines, text] : lines };
 }
@@ -104,3 +105,8 @@ function drop(d: Diagnosis, peer: Ip, field: Trouble["field"]): Diagnosis {
   troubles.delete(keyOf(peer, field));
   return { troubles };
 }
+
+/** Who else is master while this one is: those that sent lately, and were not listened to or do not listen. */
+export const rivals = ({ troubles }: Diagnosis, since: number): readonly Ip[] => [
+  ...new Set([...troubles.values()].flatMap((t) => (t.field !== "vip-list" && t.last >= since ? [t.peer] : []))),
+];

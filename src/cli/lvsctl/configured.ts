@@ -1,7 +1,6 @@
 import { checksText } from "./checks.ts";
-import { type AddCommand, asJson, type Context, jsonText } from "./command.ts";
-import type { VrrpInstance } from "./control.ts";
-import { duration, left, right, table } from "./text.ts";
+import { type AddCommand, asJson, jsonText } from "./command.ts";
+import { vrrpText } from "./vrrp.ts";
 
 /** What lvsd does of its configuration file: VRRP and health checks. */
 export const addConfigured: AddCommand = (program, context) => {
@@ -24,20 +23,3 @@ export const addConfigured: AddCommand = (program, context) => {
       await io.out(json ? jsonText(services) : checksText(services, context));
     });
 };
-
-const instanceColumns = [
-  ...["INSTANCE", "STATE", "SINCE", "INTERFACE"].map(left),
-  ...["VRID", "PRIORITY"].map(right),
-  left("ADDRESSES"),
-];
-
-function vrrpText(instances: readonly VrrpInstance[], { colors }: Context): string {
-  if (instances.length === 0) return "no VRRP instances\n";
-  const state = ({ state: word }: VrrpInstance): string =>
-    word === "MASTER" ? colors.green(word) : word === "FAULT" ? colors.red(word) : word;
-  const rows = instances.map((i) => [
-    ...[colors.bold(i.name), state(i), duration(Math.floor(i.age / 1000)), i.interface ?? ""],
-    ...[String(i.vrid), String(i.effectivePriority), [...i.addresses, ...i.faults.map((fault) => colors.red(fault))].join(" ")],
-  ]);
-  return table(instanceColumns, rows, colors.dim);
-}

@@ -5,19 +5,7 @@ import type { ExplainQuery, Explanation, ServiceRates, Status } from "../../dire
 import { ask, askText, type Client, connect, socketPath } from "../client.ts";
 import type { BfdSession } from "./bfd.ts";
 import type { CheckedService } from "./checks.ts";
-
-/** What lvsctl shows of a VRRP instance; the answer has more. */
-export interface VrrpInstance {
-  readonly name: string;
-  readonly vrid: number;
-  readonly interface?: string;
-  readonly state: "INIT" | "BACKUP" | "MASTER" | "FAULT";
-  /** ms in this state. */
-  readonly age: number;
-  readonly effectivePriority: number;
-  readonly addresses: readonly string[];
-  readonly faults: readonly string[];
-}
+import type { VrrpInstance } from "./vrrp.ts";
 
 /** The lvsd of this network namespace, with what only lvsctl asks. */
 export interface Control extends Client {

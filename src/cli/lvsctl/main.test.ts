@@ -126,18 +126,41 @@ describe("of a configuration file", () => {
       troubles: [],
       ...{ lastTransition: 0, dueIn: undefined, masterInterval: 1000, masterDown: 3609, totalPriority: 100 },
       ...{ isPending: false, sockets: undefined, ifindex: undefined },
+      rivals: [],
       counters,
     } as const;
     const own = { vrid: 51, interface: "eth0", age: 65_000, addresses: [ip("10.0.0.100")] };
+    const trouble = {
+      peer: ip("10.0.0.2"),
+      field: "interval",
+      got: "2 s",
+      expected: "1 s",
+      count: 14,
+      age: 29_000,
+      lastAge: 1200,
+    };
+    const following = { state: "BACKUP", master: { from: ip("10.0.0.3"), priority: 200 } } as const;
     vrrp = [
       { ...rest, ...own, name: "VI_1", state: "MASTER", effectivePriority: 100, isHolding: true, faults: [] },
       { ...rest, ...own, name: "VI_2", state: "FAULT", effectivePriority: 0, isHolding: false, faults: ["eth0 is down"] },
+      { ...rest, ...own, ...following, name: "VI_3", effectivePriority: 100, isHolding: false, faults: [] },
     ];
     expect(await shown("vrrp")).toBe(
       lines(
-        "INSTANCE  STATE   SINCE  INTERFACE  VRID  PRIORITY  ADDRESSES",
-        "VI_1      MASTER  1m 5s  eth0         51       100  10.0.0.100",
-        "VI_2      FAULT   1m 5s  eth0         51         0  10.0.0.100 eth0 is down",
+        "INSTANCE  STATE   SINCE  INTERFACE  VRID  PRIORITY  MASTER    ADDRESSES",
+        "VI_1      MASTER  1m 5s  eth0         51       100  itself    10.0.0.100",
+        "VI_2      FAULT   1m 5s  eth0         51         0            10.0.0.100 eth0 is down",
+        "VI_3      BACKUP  1m 5s  eth0         51       100  10.0.0.3  10.0.0.100",
+      ),
+    );
+    vrrp = [{ ...vrrp[0]!, troubles: [trouble], rivals: [trouble.peer] }];
+    expect(await shown("vrrp")).toBe(
+      lines(
+        "INSTANCE  STATE   SINCE  INTERFACE  VRID  PRIORITY  MASTER               ADDRESSES",
+        "VI_1      MASTER  1m 5s  eth0         51       100  itself and 10.0.0.2  10.0.0.100",
+        "",
+        "INSTANCE  PEER      FIELD     GOT  EXPECTED  ADVERTS  SINCE  LAST",
+        "VI_1      10.0.0.2  interval  2 s  1 s            14  29s    1s ago",
       ),
     );
   });

@@ -1,4 +1,5 @@
 import type { Ip } from "../../net/ip.ts";
+import { rivals } from "../../vrrp/diagnose.ts";
 import { deadline, masterDown } from "../../vrrp/machine.ts";
 import type { TrackerStatus } from "./trackers.ts";
 import { type Counters, routerOf, type Unit } from "./unit.ts";
@@ -45,7 +46,18 @@ export interface InstanceStatus {
   /** Of the link that it sends by. */
   readonly ifindex: number | undefined;
   /** What is wrong with the adverts of peers. */
-  readonly troubles: readonly { peer: Ip; field: string; got: string; expected: string; count: number; age: number }[];
+  readonly troubles: readonly {
+    readonly peer: Ip;
+    readonly field: string;
+    readonly got: string;
+    readonly expected: string;
+    /** Adverts so far; ms since the first, and since the last. */
+    readonly count: number;
+    readonly age: number;
+    readonly lastAge: number;
+  }[];
+  /** Who leads although this one does. */
+  readonly rivals: readonly Ip[];
   readonly counters: Readonly<Omit<Counters, "refused">> & { readonly refused: Readonly<Record<string, number>> };
 }
 
@@ -74,7 +86,12 @@ export function statusOf(unit: Unit, now: number): InstanceStatus {
     isPending: unit.isPending,
     sockets: socketsOf(unit),
     ifindex: unit.wire?.link?.ifindex,
-    troubles: [...unit.diagnosis.troubles.values()].map(({ since, ...t }) => ({ ...t, age: now - since })),
+    troubles: [...unit.diagnosis.troubles.values()].map(({ since, last, ...t }) => ({
+      ...t,
+      age: now - since,
+      lastAge: now - last,
+    })),
+    rivals: state.name === "master" ? rivals(unit.diagnosis, now - 4 * c.advertInterval) : [],
     counters: { ...counts, refused: Object.fromEntries(refused) },
   };
 }
