@@ -4,6 +4,7 @@ import { closeFd } from "./process.ts";
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
 
 const c = {
   socket: libc<(family: number, type: number, protocol: number) => number>("int socket(int family, int type, int protocol)"),
@@ -18,12 +19,16 @@ const c = {
  */
 export function notifyManager(state: string, socketPath: string | undefined = process.env.NOTIFY_SOCKET): boolean {
   if (!socketPath) return false;
-  const fd = check("socket", c.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0), "for sd_notify");
+  sendDatagram(socketPath, new TextEncoder().encode(state));
+  return true;
+}
+
+/** One datagram to a unix socket, which need not be held open: Node has none of this kind. Throws a Fault. */
+export function sendDatagram(socketPath: string, data: Uint8Array): void {
+  const fd = check("socket", c.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0), `for ${socketPath}`);
   try {
-    const data = new TextEncoder().encode(state);
     const to = unixAddress(socketPath);
-    check("sd_notify", Number(c.sendto(fd, data, data.length, MSG_NOSIGNAL, to, to.length)), socketPath);
-    return true;
+    check("send", Number(c.sendto(fd, data, data.length, MSG_NOSIGNAL | MSG_DONTWAIT, to, to.length)), socketPath);
   } finally {
     closeFd(fd);
   }
