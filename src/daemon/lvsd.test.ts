@@ -45,6 +45,8 @@ const options: LvsdOptions = {
     connTableSize: 1024,
     leave: false,
     strict: false,
+    respawn: true,
+    leaveVips: false,
     log: "text",
   },
 };

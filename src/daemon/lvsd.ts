@@ -20,6 +20,8 @@ export interface World {
   notify(state: string): boolean;
   /** For a daemon that carries out a configuration file. */
   readonly file?: FileStatus;
+  /** Somebody else tells the service manager that all is ready. */
+  readonly readyLater?: boolean;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
@@ -85,9 +87,9 @@ async function serve(director: EngineDirector, options: LvsdOptions, world: Worl
   return { director, stop: () => (stopped ??= stop()) };
 }
 
-function announce(director: EngineDirector, { log, notify, places }: World): void {
+function announce(director: EngineDirector, { log, notify, places, readyLater }: World): void {
   log.info("ready", { pid: process.pid, ...pathOf(director), socket: places.socket });
-  notify("READY=1");
+  if (readyLater !== true) notify("READY=1");
 }
 
 /** Where packets are taken. */

@@ -9,6 +9,8 @@ const defaults = {
   connTableSize: 1_048_576,
   leave: false,
   strict: false,
+  respawn: true,
+  leaveVips: false,
   log: "text",
 };
 
@@ -19,6 +21,7 @@ const accepted: [argv: string[], expected: object][] = [
   [["--xdp-mode=generic", "--conns", "1000"], { xdpMode: "generic", connTableSize: 1000 }],
   [["--log", "json"], { log: "json" }],
   [["-f", "keepalived.conf"], { file: "keepalived.conf" }],
+  [["-f", "a.conf", "-PRV"], { file: "a.conf", only: "vrrp", respawn: false, leaveVips: true }],
   [["-f", "a.conf", "--strict", "-i", "left"], { file: "a.conf", strict: true, configId: "left" }],
   [["--engine", "kernel", "--leave"], { engine: "kernel", leave: true }],
 ];

@@ -15,6 +15,12 @@ export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   readonly strict: boolean;
   /** What its lines with `@ID` are compared with. */
   readonly configId?: string;
+  /** Only one of its processes. */
+  readonly only?: "vrrp" | "check";
+  /** false: when a process dies all ends. */
+  readonly respawn: boolean;
+  /** VIPs stay on a stop. */
+  readonly leaveVips: boolean;
 }
 
 /** What to do with a command line: run, judge a file and end, or print something and end. */
@@ -26,11 +32,13 @@ export type CommandLine =
 const CONNS = 1_048_576;
 const CONNS_MAX = 1 << 26;
 
-interface Parsed extends Omit<LvsdOptions, "interfaces" | "connTableSize"> {
+interface Parsed extends Omit<LvsdOptions, "interfaces" | "connTableSize" | "only"> {
   readonly interface: readonly string[];
   readonly conns: number;
   readonly configTest: boolean;
   readonly signum?: string;
+  readonly vrrp: boolean;
+  readonly check: boolean;
 }
 
 /** keepalived's own place. */
@@ -49,14 +57,15 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? { print: printed, to: "stdout", exit: 0 } : usage(printed);
   }
-  const { configTest, signum, interface: interfaces, conns, ...rest } = program.opts<Parsed>();
+  const { configTest, signum, interface: interfaces, conns, vrrp, check, ...rest } = program.opts<Parsed>();
   if (signum !== undefined) return signalNumber(signum);
   const idle =
     rest.engine === "kernel" ? dataPathOptions.find((name) => program.getOptionValueSource(name) === "cli") : undefined;
   if (idle !== undefined) return usage(`lvsd: --engine kernel: ${flagOf(idle)} is for lvsd's own data path, --engine xdp\n`);
   const { configId } = rest;
   if (configTest) return { test: rest.file ?? DEFAULT_FILE, ...(configId === undefined ? {} : { configId }) };
-  return { run: { ...rest, interfaces: [...new Set(interfaces)], connTableSize: conns } };
+  const only = vrrp === check ? {} : { only: vrrp ? ("vrrp" as const) : ("check" as const) };
+  return { run: { ...rest, ...only, interfaces: [...new Set(interfaces)], connTableSize: conns } };
 }
 
 /** Options of the XDP engine, which the kernel's IPVS would not heed. */
@@ -79,6 +88,10 @@ function command(): Command {
     .option("--signum <name>", `print the number of a signal and end: ${Object.keys(SIGNALS).join(", ")}`)
     .option("--strict", "refuse a file with any error; else what keepalived starts with is started, errors left out", false)
     .option("-i, --config-id <id>", "what the file's lines with @ID are compared with (the host's name up to its first dot)")
+    .option("-P, --vrrp", "of the file, only what is for VRRP", false)
+    .option("-C, --check", "of the file, only virtual servers and their checks", false)
+    .option("-R, --no-respawn", "end when one of the file's processes dies")
+    .option("-V, --leave-vips", "leave virtual addresses when stopped", false)
     .option("-t, --config-test", `only judge the file (${DEFAULT_FILE}) and end`, false)
     .addOption(choice("--engine <engine>", "lvsd's own data path, or the kernel's ip_vs", ["xdp", "kernel"]))
     .option(

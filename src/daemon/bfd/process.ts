@@ -2,6 +2,7 @@ import type { BfdConfig } from "../../bfd/config.ts";
 import { diagnosticText } from "../../bfd/words.ts";
 import { explain } from "../../fault.ts";
 import type { BfdState } from "../../wire/bfd.ts";
+import { openLines } from "../lines.ts";
 import { openBfd, type Up } from "./bfd.ts";
 import type { SessionStatus } from "./status.ts";
 
@@ -14,11 +15,13 @@ import type { SessionStatus } from "./status.ts";
 export type Order =
   | { readonly type: "configure"; readonly config: BfdConfig }
   | { readonly type: "status" }
+  | { readonly type: "ping" }
   | { readonly type: "stop" };
 
 /** To the parent. */
 export type Report =
   | { readonly type: "ready"; readonly up: Up }
+  | { readonly type: "pong" }
   | { readonly type: "failed"; readonly reason: string }
   /** A session has entered another state; `up`: those that are up now. */
   | {
@@ -33,9 +36,11 @@ const LINGER = 50; // ms, for the last messages to leave
 export function main(argv: readonly string[]): void {
   const isDetailed = argv.includes("--detail");
   const report = (message: Report): void => void (process.connected && process.send?.(message));
+  const line = openLines();
   const log = (text: string, isDetail: boolean): void => {
-    if (!isDetail || isDetailed) process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+    if (!isDetail || isDetailed) line(text);
   };
+  process.stderr.on("error", () => {}); // whoever read the log is gone
   const bfd = openBfd({
     log,
     onEvent: ({ name, state, diagnostic }) =>
@@ -51,6 +56,7 @@ export function main(argv: readonly string[]): void {
   process.on("SIGTERM", stop).on("SIGINT", stop).on("disconnect", stop);
   process.on("message", (order: Order) => {
     if (order.type === "stop") stop();
+    else if (order.type === "ping") report({ type: "pong" });
     else if (order.type === "status") report({ type: "status", sessions: bfd.status() });
     else {
       try {

@@ -1,10 +1,4 @@
-import type { OpenDirector } from "../../director/engine.ts";
 import { main } from "../main.ts";
+import { openEngine } from "../open.ts";
 
-/** Each engine is loaded when it is chosen: hosts that keep ip_vs need no libbpf. */
-const open: OpenDirector = async (options) => {
-  if (options.engine === "kernel") return (await import("../../director/kernel/kernel-director.ts")).openKernelDirector(options);
-  return (await import("../../director/xdp/xdp-director.ts")).openXdpDirector(options);
-};
-
-await main(process.argv.slice(2), open);
+await main(process.argv.slice(2), openEngine);

@@ -6,6 +6,7 @@ import type { Mail } from "../../health/mail.ts";
 import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
 import { type Asked, hearDumpSignals } from "../dump/hear.ts";
+import { openLines } from "../lines.ts";
 import { openTuner } from "../tuner.ts";
 import { type OpenHealth, openHealth } from "./health.ts";
 import type { ServiceStatus } from "./status.ts";
@@ -27,12 +28,14 @@ export type Order =
   /** Traffic to these servers fails. */
   | { readonly type: "suspect"; readonly servers: readonly Suspect[] }
   | { readonly type: "status" }
+  | { readonly type: "ping" }
   /** Take the services away and end. */
   | { readonly type: "stop" };
 
 /** To the parent. */
 export type Report =
   | { readonly type: "ready" }
+  | { readonly type: "pong" }
   | { readonly type: "failed"; readonly reason: string }
   /** For applyForgiving. */
   | { readonly type: "apply"; readonly operations: readonly Operation[] }
@@ -84,6 +87,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
       else if (order.type === "bfd") health?.tellBfd(order.up);
       else if (order.type === "suspect") health?.suspect(order.servers);
       else if (order.type === "status") parent.send({ type: "status", services: health?.status() ?? [] });
+      else if (order.type === "ping") parent.send({ type: "pong" });
       else {
         health?.stop();
         parent.end();
@@ -99,17 +103,19 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
 const LINGER = 50; // ms, for the last messages to leave
 
 export function main(): void {
+  const line = openLines();
+  process.stderr.on("error", () => {}); // whoever read the log is gone
   let isEnding = false;
   const { order, gone } = obey({
     send: (report) => void (process.connected && process.send?.(report)),
-    log: (text) => void process.stderr.write(`${new Date().toISOString()} ${text}\n`),
+    log: line,
     end() {
       if (isEnding) return;
       isEnding = true;
       setTimeout(() => process.exit(0), LINGER);
     },
   });
-  const tuner = openTuner((text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`));
+  const tuner = openTuner(line);
   hearDumpSignals((what) => void (process.connected && process.send?.({ type: "dump", what } satisfies Report)));
   process.on("disconnect", gone).on("message", (message: Order) => {
     if (message.type === "configure" && message.config.tuning !== undefined) tuner.apply(message.config.tuning);

@@ -1,9 +1,8 @@
 import type { BfdConfig } from "../../bfd/config.ts";
-import type { Log } from "../../director/engine.ts";
 import type { Up } from "../bfd/bfd.ts";
 import type { Report } from "../bfd/process.ts";
 import type { SessionStatus } from "../bfd/status.ts";
-import { Child } from "./child.ts";
+import { Child, type ChildOptions } from "./child.ts";
 
 /** The BFD process, and the way of its news to those who track sessions: they are told all that is up, again and again. */
 
@@ -18,13 +17,19 @@ export interface BfdLink {
   /** One of the hearers is new. */
   tell(who: keyof Hearers): void;
   status(): Promise<readonly SessionStatus[]>;
+  /** Whether it answers within `ms`; true when there is none. */
+  isAlive(ms: number): Promise<boolean>;
   stop(): Promise<void>;
 }
 
 const NONE: Up = { vrrp: [], checker: [] };
 
-/** @param program the JavaScript file of the child */
-export function linkBfd(program: string, log: Log, hearers: Hearers): BfdLink {
+/** @param options of the child, but for what is done here */
+export function linkBfd(
+  options: Pick<ChildOptions<Report>, "program" | "log" | "args" | "env" | "care">,
+  hearers: Hearers,
+): BfdLink {
+  const { log } = options;
   let child: Child<BfdConfig, Report> | undefined;
   let up = NONE;
   const tell = (who: keyof Hearers): void => hearers[who]({ type: "bfd", up: up[who] });
@@ -43,7 +48,7 @@ export function linkBfd(program: string, log: Log, hearers: Hearers): BfdLink {
       if (child !== undefined) return child.configure(config);
       if (config.sessions.length === 0) return undefined;
       // While it is dead nobody knows of any session that is up.
-      child = new Child<BfdConfig, Report>(config, { name: "bfd", program, log, onReport, onEnd: () => tellAll(NONE) });
+      child = new Child<BfdConfig, Report>(config, { ...options, name: "bfd", onReport, onEnd: () => tellAll(NONE) });
       return child.obeyed();
     },
     tell,
@@ -51,6 +56,7 @@ export function linkBfd(program: string, log: Log, hearers: Hearers): BfdLink {
       const report = await child?.status();
       return report?.type === "status" ? report.sessions : [];
     },
+    isAlive: async (ms) => (await child?.answers(ms)) !== false,
     stop: async () => child?.stop(),
   };
 }

@@ -18,13 +18,31 @@ export interface ChildOptions<Report> {
   readonly name: string;
   /** A JavaScript file. */
   readonly program: string;
-  /** Of every start but the first that was ready. */
+  readonly args?: readonly string[];
+  /** More, of every start but the first that was ready. */
   readonly again?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
   readonly log: Log;
+  readonly care?: Care;
   onReport(report: Report): void;
   /** It has died, and is to be started again. */
   onEnd?(): void;
 }
+
+/** What becomes of a child, beyond being started again. */
+export interface Care {
+  /** false: when a child dies all ends. */
+  readonly respawn?: boolean;
+  /** Time a child has to end before it is killed, ms. */
+  patience?(): number;
+  onStart?(name: string, pid: number): void;
+  onEnd?(name: string): void;
+  /** All should end, with this exit code: a child cannot do its work, or died and is not to be started again. */
+  giveUp?(exit: number): void;
+}
+
+/** Exit codes of a child that is no use starting again, when it never was ready (spec 1.5). */
+const PERMANENT: ReadonlySet<number | null> = new Set([1, 2, 4]);
 
 /** What came of an order; undefined: all is well. */
 type Answer = (trouble: string | undefined) => void;
@@ -44,6 +62,7 @@ export class Child<Config, Report extends { readonly type: string }> {
   #orders: Answer[][] = [];
   readonly #ended: Promise<void>;
   #end = (): void => {};
+  #pong = (): void => {};
 
   constructor(config: Config, options: ChildOptions<Report>) {
     this.#config = config;
@@ -99,9 +118,21 @@ export class Child<Config, Report extends { readonly type: string }> {
     return this.#asked;
   }
 
+  /** Whether it answers within `ms`. */
+  answers(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), ms);
+      this.#pong = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.send({ type: "ping" });
+    });
+  }
+
   /** Tells it to take away what it has put in place, and waits for its end. */
-  stop(): Promise<void> {
-    return this.#finish((child) => child.connected && child.send({ type: "stop" }));
+  stop(how: object = {}): Promise<void> {
+    return this.#finish((child) => child.connected && child.send({ type: "stop", ...how }));
   }
 
   /** As if the parent were gone. */
@@ -120,15 +151,16 @@ export class Child<Config, Report extends { readonly type: string }> {
       this.#timer = setTimeout(() => {
         this.#options.log.warn("killed", { process: this.#options.name, reason: "it does not end" });
         child.kill("SIGKILL");
-      }, PATIENCE);
+      }, this.#options.care?.patience?.() ?? PATIENCE);
     }
     return this.#ended;
   }
 
   #start(): void {
-    const { program, again = [], onReport } = this.#options;
-    const child = fork(program, this.#wasReady ? again : [], {
+    const { name, program, args = [], again = [], env = {}, care, log, onReport } = this.#options;
+    const child = fork(program, [...args, ...(this.#wasReady ? again : [])], {
       execArgv: [],
+      env: { ...process.env, ...env },
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       detached: true, // a terminal's Ctrl-C is for the parent, which stops its children in order
     });
@@ -138,17 +170,24 @@ export class Child<Config, Report extends { readonly type: string }> {
     child.on("message", (report: Report) => {
       if (report.type === "ready") this.#wasReady = true;
       if (report.type === "ready" || report.type === "failed") this.#told(report);
-      if (report.type === "status") this.#answer(report);
+      if (report.type === "pong") this.#pong();
+      else if (report.type === "status") this.#answer(report);
       else onReport(report);
     });
-    const ended = (reason: string): void => {
-      if (this.#process === child) this.#over(reason);
+    if (child.pid !== undefined) {
+      log.info("process started", { process: name, pid: child.pid });
+      care?.onStart?.(name, child.pid);
+    }
+    const ended = (reason: string, code: number | null = null): void => {
+      if (this.#process !== child) return;
+      care?.onEnd?.(name);
+      this.#over(reason, child.pid ?? 0, code);
     };
     child.on("error", (error) => {
       if (child.pid === undefined) ended(error.message); // else a message that came too late
     });
     child.once("exit", (code, signal) => {
-      const over = (): void => ended(signal ?? `exit ${code}`);
+      const over = (): void => ended(signal ?? `exit ${code}`, code);
       if (child.connected)
         child.once("disconnect", over); // its last messages may still be on the way
       else over();
@@ -166,7 +205,7 @@ export class Child<Config, Report extends { readonly type: string }> {
   }
 
   /** Pauses of 0, 1, 2, 4 … seconds for one that does not live long. */
-  #over(reason: string): void {
+  #over(reason: string, pid: number, code: number | null): void {
     this.#process = undefined;
     this.#orders = [this.#orders.flat()]; // answered in its next life
     if (this.#isEnding) {
@@ -175,11 +214,20 @@ export class Child<Config, Report extends { readonly type: string }> {
       this.#end();
       return;
     }
+    const { name, care, log } = this.#options;
+    const isPermanent = !this.#wasReady && PERMANENT.has(code);
+    if (care?.giveUp !== undefined && (isPermanent || care.respawn === false)) {
+      this.#isEnding = true;
+      this.#end();
+      log.error(isPermanent ? "process failed" : "process died", { process: name, pid, reason, again: false });
+      care.giveUp(isPermanent ? (code ?? 1) : 0);
+      return;
+    }
     if (performance.now() - this.#startedAt >= STEADY) this.#pause = 0;
     const pause = this.#pause;
     this.#pause = Math.min(pause === 0 ? 1000 : pause * 2, LONGEST_PAUSE);
     this.#options.onEnd?.();
-    this.#options.log.error("process died", { process: this.#options.name, reason, againInMs: pause });
+    log.error("process died", { process: name, reason, againInMs: pause, pid });
     this.#timer = setTimeout(() => this.#start(), pause);
   }
 }

@@ -20,7 +20,7 @@ import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
 import { linkBfd } from "./bfd-link.ts";
-import { Child } from "./child.ts";
+import { type Care, Child } from "./child.ts";
 import { openOwner } from "./owner.ts";
 import type { Wanted } from "./read.ts";
 
@@ -41,11 +41,20 @@ export interface Around {
   program(name: "lvsd-vrrp" | "lvsd-health" | "lvsd-bfd"): string;
   /** A child was sent a signal that asks for dumps. */
   onDump?(what: Asked): void;
+  readonly care?: Care;
+  /** More arguments and variables for a child. */
+  setting?(name: ChildName): { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv };
 }
+
+export type ChildName = "vrrp" | "health" | "bfd";
 
 export interface Configured {
   /** What is carried out. */
   wanted(): Wanted;
+  /** When every child has begun with its work, or could not. */
+  readonly begun: Promise<void>;
+  /** Whether every child answers within `ms`. */
+  isAlive(ms: number): Promise<boolean>;
   /** Carries out another configuration; what is unchanged is not touched. @returns what could not be done */
   carryOut(next: Wanted): Promise<readonly string[]>;
   vrrp(): Promise<readonly InstanceStatus[]>;
@@ -53,8 +62,8 @@ export interface Configured {
   bfd(): Promise<readonly SessionStatus[]>;
   /** For dumps. @param clear the counters of VRRP begin at zero after this */
   facts(clear?: boolean): Promise<Facts>;
-  /** VIPs go, and unless `leave` the services. May be called twice. */
-  stop(how: { readonly leave: boolean }): Promise<void>;
+  /** VIPs go unless `leaveVips`, and the services unless `leave`. May be called twice. */
+  stop(how: { readonly leave: boolean; readonly leaveVips?: boolean }): Promise<void>;
 }
 
 export function startConfigured(first: Wanted, around: Around): Configured {
@@ -64,7 +73,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const mailer = openMailer(() => wanted.mail.config, log);
   let vrrp: Child<VrrpConfig, VrrpReport> | undefined;
   let health: Child<HealthConfig, HealthReport> | undefined;
-  const bfd = linkBfd(around.program("lvsd-bfd"), log, {
+  const care: Care = { patience: () => wanted.parent.childWait, ...around.care };
+  const setting = (name: ChildName) => ({
+    ...{ name, log, care, program: around.program(`lvsd-${name}`) },
+    ...around.setting?.(name),
+  });
+  const bfd = linkBfd(setting("bfd"), {
     vrrp: (order) => vrrp?.send(order),
     checker: (order) => health?.send(order),
   });
@@ -113,8 +127,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
   const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
     if (health === undefined && next.services.length > 0) {
-      const program = around.program("lvsd-health");
-      health = new Child<HealthConfig, HealthReport>(next, { name: "health", program, log, onReport });
+      health = new Child<HealthConfig, HealthReport>(next, { ...setting("health"), onReport });
       return health.obeyed();
     }
     if (!isSure) return health?.configure(next);
@@ -124,7 +137,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   const toVrrp = async (before: VrrpConfig, next: VrrpConfig, hasVrrp: boolean): Promise<string | undefined> => {
     if (vrrp === undefined && hasVrrp) {
-      const options = { name: "vrrp", program: around.program("lvsd-vrrp"), again: ["--resume"], log, onReport: onVrrp };
+      const options = { ...setting("vrrp"), again: ["--resume"], onReport: onVrrp };
       vrrp = new Child<VrrpConfig, VrrpReport>(next, options);
       return vrrp.obeyed();
     }
@@ -161,7 +174,11 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     doubt();
   }, LOOK);
   return {
-    wanted: () => wanted,
+    ...{ wanted: () => wanted, begun },
+    async isAlive(ms) {
+      const answers = await Promise.all([vrrp?.answers(ms), health?.answers(ms), bfd.isAlive(ms)]);
+      return !answers.includes(false);
+    },
     async carryOut(next) {
       await begun;
       if (isStopped) return ["lvsd is stopping"];
@@ -194,12 +211,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
         health: answer("checkers", health, checks?.type === "status" ? checks : undefined)?.services,
       });
     },
-    async stop({ leave }) {
+    async stop({ leave, leaveVips = false }) {
       if (isStopped) return;
       isStopped = true;
       clearInterval(clock);
       if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
-      await Promise.all([bfd.stop(), vrrp?.stop(), leave ? health?.abandon() : health?.stop()]);
+      await Promise.all([bfd.stop(), vrrp?.stop({ leave: leaveVips }), leave ? health?.abandon() : health?.stop()]);
       if (!leave) owner.forget();
       for (const fifo of fifos) fifo.close();
       await mailer.settled(LAST_MAILS);

@@ -4,6 +4,7 @@ import { service } from "../../health/testing.ts";
 import { untuned } from "../../tuning.ts";
 import { silent } from "../testing/fake-director.ts";
 import { type Orders, openOrders } from "./orders.ts";
+import { parentWords } from "./parent-words.ts";
 import type { Reading, Wanted } from "./read.ts";
 
 const wanted = (quorum: number): Wanted => ({
@@ -27,7 +28,7 @@ const wanted = (quorum: number): Wanted => ({
   health: { services: [service({ quorum })], tls: {}, initNotifies: false, scriptSecurity: false, tuning: untuned },
   bfd: { sessions: [], tuning: untuned },
   mail: { config: undefined, vrrp: { instances: [], groups: [], faults: true } },
-  ...{ fifos: [], flush: false, flushOnStop: undefined },
+  ...{ fifos: [], flush: false, flushOnStop: undefined, parent: parentWords(parseText("").config) },
 });
 
 let running: Wanted;

@@ -18,6 +18,7 @@ import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
 import { judgeFile } from "../vrrp/security.ts";
 import { factsWithScripts, machineFacts } from "./facts.ts";
 import { diskFiles } from "./files.ts";
+import { type ParentWords, parentWords } from "./parent-words.ts";
 import { undoneWords } from "./undone.ts";
 
 /** A keepalived.conf on this machine: judged, or read for the processes that carry it out. */
@@ -37,6 +38,7 @@ export interface Wanted {
   readonly flush: boolean;
   /** At stop: empty the table, or delete services with all that is in them instead of one dest after another. */
   readonly flushOnStop: "all" | "VS" | undefined;
+  readonly parent: ParentWords;
 }
 
 /** `errors`: what is wrong and left out, one text each; `notes`: what else there is to say. */
@@ -57,6 +59,8 @@ export interface ReadHow {
   readonly strict?: boolean;
   /** What lines with `@ID` are compared with; absent: the name of this host up to its first dot. */
   readonly configId?: string;
+  /** Carry out only what is for one of the processes. */
+  readonly only?: "vrrp" | "check";
 }
 
 const NO_FILE = 6;
@@ -71,7 +75,7 @@ export function openReader(how: ReadHow = {}): (path: string) => Reading {
   return (path) => read(path, how, rereader, memory);
 }
 
-function read(path: string, { strict = false, configId }: ReadHow, rereader: Rereader, memory: Memory): Reading {
+function read(path: string, { strict = false, configId, only }: ReadHow, rereader: Rereader, memory: Memory): Reading {
   if (diskFiles.read(path) === undefined) return { problems: [missing(path)], isMissing: true };
   const result = rereader.parse(
     path,
@@ -80,7 +84,7 @@ function read(path: string, { strict = false, configId }: ReadHow, rereader: Rer
   );
   const isRefused = isFatal(result.problems) || (strict && result.verdict === "refuse");
   if (isRefused) return { problems: result.problems.map(explainProblem), isMissing: false };
-  const config = settled(result.config);
+  const config = partOf(settled(result.config), only);
   const { health, notes } = healthFrom(config, memory);
   const vrrp = vrrpFrom(config);
   const hasVrrp = vrrp.instances.length + Object.values(vrrp.statics).flat().length > 0;
@@ -92,10 +96,21 @@ function read(path: string, { strict = false, configId }: ReadHow, rereader: Rer
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,
+      parent: parentWords(config),
     },
     errors: told("error"),
     notes: [...told("warning"), ...notes, ...undoneWords(result)],
   };
+}
+
+/** The network namespace that a file names: only there it can be judged. */
+export const namespaceIn = (path: string, { configId }: ReadHow = {}): string | undefined =>
+  parse(path, configId === undefined ? {} : { configId }).config.netNamespace;
+
+function partOf(config: KeepalivedConfig, only: ReadHow["only"]): KeepalivedConfig {
+  if (only === "vrrp") return { ...config, virtualServer: [] };
+  const nothing = { vrrpInstance: [], vrrpSyncGroup: [], staticIpaddress: [], staticRoutes: [], staticRules: [] };
+  return only === "check" ? { ...config, ...nothing } : config;
 }
 
 /** Loudly what is left out, and the rest as warnings. */

@@ -5,6 +5,7 @@ import { explain } from "../../fault.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
 import { type Asked, hearDumpSignals } from "../dump/hear.ts";
+import { openLines } from "../lines.ts";
 import type { VrrpStatus } from "./status.ts";
 import { nothingTracked } from "./trackers.ts";
 import { startVrrp, type Vrrp } from "./vrrp.ts";
@@ -17,6 +18,7 @@ import { startVrrp, type Vrrp } from "./vrrp.ts";
 /** To the parent and on the socket. */
 export type Report =
   | { readonly type: "ready" }
+  | { readonly type: "pong" }
   | { readonly type: "failed"; readonly reason: string }
   | ({ readonly type: "event" } & { readonly event: Event })
   /** A signal asked for dumps, which the parent writes. */
@@ -31,7 +33,9 @@ export type Order =
   | { readonly type: "bfd"; readonly up: readonly string[] }
   /** Counters begin at zero again; after the answer to a status that was asked before. */
   | { readonly type: "clear" }
-  | { readonly type: "stop" };
+  | { readonly type: "ping" }
+  /** `leave`: addresses and routes stay, and nobody is told. */
+  | { readonly type: "stop"; readonly leave?: boolean };
 
 const NOTHING: VrrpStatus = { instances: [], groups: {}, trackers: nothingTracked };
 const LINGER = 50; // ms, for the last lines and messages to leave
@@ -46,9 +50,11 @@ export function main(argv: readonly string[]): void {
       resume: { type: "boolean", default: false },
     },
   });
+  const line = openLines();
   const log = (text: string, isDetail: boolean): void => {
-    if (!isDetail || values.detail) process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+    if (!isDetail || values.detail) line(text);
   };
+  process.stderr.on("error", () => {}); // whoever read the log is gone
   const watchers = new Set<Socket>();
   const report = (message: Report): void => {
     if (process.connected) process.send?.(message);
@@ -76,22 +82,28 @@ export function main(argv: readonly string[]): void {
   };
   const server = values.socket === undefined ? undefined : serve(values.socket, watchers, status);
   let isStopping = false;
-  const stop = (): void => {
+  const stop = (leave = false): void => {
     if (isStopping) return;
     isStopping = true;
-    vrrp?.stop();
+    if (leave) vrrp?.abandon();
+    else vrrp?.stop();
     log("Stopped", false);
     server?.close();
     setTimeout(() => process.exit(0), LINGER);
   };
-  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload).on("disconnect", stop);
+  process
+    .on("SIGTERM", () => stop())
+    .on("SIGINT", () => stop())
+    .on("SIGHUP", reload)
+    .on("disconnect", () => stop());
   hearDumpSignals((what) => report({ type: "dump", what }));
   process.on("message", (order: Order) => {
     if (order.type === "configure") configure(() => order.config);
     else if (order.type === "status") report(status());
     else if (order.type === "bfd") vrrp?.tellBfd(order.up);
     else if (order.type === "clear") vrrp?.clearCounters();
-    else stop();
+    else if (order.type === "ping") report({ type: "pong" });
+    else stop(order.leave);
   });
   reload();
 }

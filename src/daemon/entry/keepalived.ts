@@ -1,0 +1,4 @@
+import { main } from "../keepalived/main.ts";
+import { openEngine } from "../open.ts";
+
+await main(process.argv.slice(2), openEngine);

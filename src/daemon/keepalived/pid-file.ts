@@ -1,0 +1,60 @@
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { lockFile } from "../../platform/process.ts";
+
+/** keepalived's pid files (spec 1.4): held with a lock while their process lives, removed when it stops. */
+
+export interface PidFile {
+  /** May be called twice. */
+  release(): void;
+}
+
+/** Writes `pid` there; undefined when a process that lives has it: one of ours by its lock, a keepalived by its pid. */
+export function takePidFile(path: string, pid: number): PidFile | undefined {
+  mkdirSync(dirname(path), { recursive: true });
+  const fd = openSync(path, "a+", 0o644);
+  if (!lockFile(fd) || isKeepalived(Number(readFileSync(path, "utf8")))) {
+    closeSync(fd);
+    return undefined;
+  }
+  ftruncateSync(fd);
+  writeSync(fd, `${pid}\n`);
+  let held = true;
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      try {
+        unlinkSync(path);
+      } catch {
+        // somebody removed it
+      }
+      closeSync(fd);
+    },
+  };
+}
+
+/** It does not lock its file. A pid that another program has by now is no matter. */
+function isKeepalived(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("keepalived");
+  } catch {
+    return false;
+  }
+}
+
+export type PidName = "parent" | "vrrp" | "checkers" | "bfd";
+
+const NAMES: Readonly<Record<PidName, string>> = { parent: "keepalived", vrrp: "vrrp", checkers: "checkers", bfd: "bfd" };
+
+/** Where each process has its file unless an option says so. */
+export function pidPath(
+  name: PidName,
+  { namespace, instance, usePidDir }: { namespace?: string | undefined; instance?: string | undefined; usePidDir?: boolean },
+  run = "/run",
+): string {
+  const file = `${NAMES[name]}${instance === undefined ? "" : `_${instance}`}.pid`;
+  if (namespace) return `${run}/keepalived/keepalived_${namespace}/${file}`;
+  return usePidDir || instance !== undefined ? `${run}/keepalived/${file}` : `${run}/${file}`;
+}
