@@ -12,7 +12,7 @@ import { lines, until } from "./until.ts";
 export type Pair = Lab<keyof typeof pair.hosts>;
 
 /** lvsd with a keepalived.conf of its own; its children's words are in its output. */
-export function startDirector(lab: Pair, host: Host, conf: string, options: LvsdOptions = {}): Promise<Lvsd> {
+export function startDirector(lab: Lab<string>, host: Host, conf: string, options: LvsdOptions = {}): Promise<Lvsd> {
   const file = join(lab.directory, `${host.name}.conf`);
   writeFileSync(file, conf);
   return startLvsd(host, { ...options, arguments: ["-f", file, ...(options.arguments ?? [])] });
@@ -20,14 +20,17 @@ export function startDirector(lab: Pair, host: Host, conf: string, options: Lvsd
 
 const ANSWERS = "0.3"; // s
 
-/** The hosts that answer for an address by ARP when a third one asks. Not with -c 1: arping then ends at the first answer. */
-export async function ownersOf({ hosts }: Pair, vip: string): Promise<readonly string[]> {
-  const { stdout } = await hosts.router.exec(["timeout", "-s", "INT", ANSWERS, "arping", "-b", "-I", "front", vip]);
+/** The hosts that answer for an address by ARP when another one asks. Not with -c 1: arping then ends at the first answer. */
+export async function answerersOf(lab: Lab<string>, asker: Host, segment: string, address: string): Promise<readonly string[]> {
+  const { stdout } = await asker.exec(["timeout", "-s", "INT", ANSWERS, "arping", "-b", "-I", segment, address]);
   const macs = new Set([...stdout.matchAll(/\[([0-9A-F:]+)\]/g)].map(([, mac]) => mac!.toLowerCase()));
-  return Object.values(hosts)
-    .filter((host) => host.interfaces.includes("front") && macs.has(host.mac("front")))
+  return Object.values(lab.hosts)
+    .filter((host) => host.interfaces.includes(segment) && macs.has(host.mac(segment)))
     .map((host) => host.name);
 }
+
+/** Those that answer for a VIP when the router asks. */
+export const ownersOf = (lab: Pair, vip: string): Promise<readonly string[]> => answerersOf(lab, lab.hosts.router, "front", vip);
 
 /** Whether a host has an address on its interface, though nobody may be able to ask it. */
 export const holds = async (host: Host, vip: string): Promise<boolean> =>
@@ -44,10 +47,10 @@ export function killAll(host: Host): void {
   for (const pid of pidsIn([host.netns])) process.kill(pid, "SIGKILL");
 }
 
-/** Its cable to the switch. */
-export async function cable(host: Host, is: "in" | "out"): Promise<void> {
+/** Its cable to a switch. */
+export async function cable(host: Host, is: "in" | "out", segment = "front"): Promise<void> {
   const prefix = host.netns.slice(0, -host.name.length);
-  await execute(["ip", "-n", `${prefix}switch-front`, "link", "set", "dev", host.name, is === "in" ? "up" : "down"]);
+  await execute(["ip", "-n", `${prefix}switch-${segment}`, "link", "set", "dev", host.name, is === "in" ? "up" : "down"]);
 }
 
 /** As a power cut: nobody is told, and nothing answers any more. */
