@@ -28,6 +28,7 @@ const config = fromConfig(
   }
   track_bfd {
     B
+    BB weight 3
   }
 }`,
       instance("VI_1", 1, "track_bfd {\n B\n BB weight 5 reverse\n BBB\n }"),
@@ -47,10 +48,13 @@ test("the file says who tracks which session; one that tells only the checkers i
       { name: "B", weight: undefined },
       { name: "BB", weight: { weight: 5, reverse: true } },
     ],
-    [], // a weight does not count in a group
+    [], // a member's weight does not count in a group
     [],
   ]);
-  expect(config.groups[0]!.track.bfds).toEqual([{ name: "B", weight: undefined }]);
+  expect(config.groups[0]!.track.bfds).toEqual([
+    { name: "B", weight: undefined },
+    { name: "BB", weight: { weight: 3, reverse: false } },
+  ]);
 });
 
 test("what turns is told of once for each who tracks it", () => {
@@ -69,5 +73,7 @@ test("what turns is told of once for each who tracks it", () => {
     "VRRP_Instance(VI_2) Tracked BFD instance B is DOWN",
     "VRRP_Instance(VI_3) Tracked BFD instance B is DOWN",
     "VRRP_Instance(VI_1) Tracked BFD instance BB is UP",
+    "VRRP_Instance(VI_2) Tracked BFD instance BB is UP",
+    "VRRP_Instance(VI_3) Tracked BFD instance BB is UP",
   ]);
 });

@@ -162,7 +162,7 @@ const refs = (list: readonly Entry<Tracked>[]): TrackRef[] => list.map(({ value:
 const groupWith = (config: KeepalivedConfig, name: string): VrrpSyncGroup | undefined =>
   config.vrrpSyncGroup.find((group) => values(group.group).flat().includes(name));
 
-/** In a sync group what has a weight is not tracked at all, unless the group says that it is (spec 2.12). */
+/** What a member of a sync group tracks with a weight does not count, unless the group says that it does (spec 2.12). */
 function counting(config: KeepalivedConfig, all: Tracking, group: VrrpSyncGroup | undefined): Tracking {
   const told = new Set(bfdsOf(config).map(({ name }) => name));
   const t = { ...all, bfds: all.bfds.filter(({ name }) => told.has(name)) };
@@ -193,7 +193,7 @@ function groupOf(config: KeepalivedConfig, group: VrrpSyncGroup): SyncGroup {
   return {
     name: group.header,
     members: values(group.group).flat(),
-    track: counting(config, trackingOf(group), group),
+    track: counting(config, trackingOf(group), undefined), // what the group itself tracks always counts: keepalived 2.2.7
     notify: notifyOf(config.globalDefs, group),
   };
 }

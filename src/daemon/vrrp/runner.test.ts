@@ -271,3 +271,40 @@ test("a reload that takes an instance away stops it with priority 0 and FAULT, a
   world.pass(5000);
   expect([high.states(), low.states()]).toEqual(["master", "master backup"]);
 });
+
+const bfdTracked = { ...noTracking, bfds: [{ name: "B1", weight: undefined }] };
+
+test("a group that tracks a BFD session begins when it is told of it, and falls and rises with it as a whole", () => {
+  const { groups, ...rest } = pair(150);
+  const world = new World();
+  const node = world.add({ ...rest, groups: [{ ...groups[0]!, track: bfdTracked }] });
+  node.runner.start();
+  world.pass(5000);
+  expect(node.states()).toBe("init init");
+  const told = (isUp: boolean): void => {
+    node.values.set("B1", isUp);
+    node.runner.evaluate();
+    world.pass(5000);
+  };
+  told(true);
+  expect([node.states(), node.has("10.2.0.100"), node.has("10.3.0.100")]).toEqual(["master master", true, true]);
+  told(false);
+  expect([node.states(), node.has("10.2.0.100"), node.has("10.3.0.100")]).toEqual(["fault fault", false, false]);
+  expect(node.lines).toContain("(inner) entering FAULT state (tracked BFD instance B1 down)");
+  told(true);
+  expect(node.states()).toBe("master master");
+});
+
+test("a restarted router that tracks a BFD session keeps its address until it is told of it", () => {
+  const world = new World();
+  const node = world.add(config([{ track: bfdTracked }]));
+  node.addresses.push(plainAddress(2, ip(VIP), 32));
+  node.runner.start({ resume: true });
+  world.pass(1000);
+  expect([node.states(), node.has(VIP)]).toEqual(["init", true]);
+  node.values.set("B1", true);
+  node.runner.evaluate();
+  expect(node.has(VIP)).toBe(true);
+  world.pass(1);
+  expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
+});
