@@ -4,6 +4,7 @@ import type { Log } from "../director/engine.ts";
 import { explain, Fault } from "../fault.ts";
 import { check, type Problem, problemsText } from "./check.ts";
 import { jsonArray, jsonLines, readBody, sendJson, sendPieces, sendText } from "./http.ts";
+import { METRICS_TYPE } from "./metrics/text.ts";
 import { type ApiHost, openapi, type Route, routes } from "./routes.ts";
 
 /** The control socket: HTTP/JSON for ipvsadm, lvsctl and anyone with the right to open it. */
@@ -40,6 +41,8 @@ function hangUp(socket: Socket): void {
 async function serve(host: ApiHost, version: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = "", query = ""] = splitOnce(request.url ?? "", "?");
   if (path === "/v1/openapi.json" && request.method === "GET") return sendJson(response, 200, openapi(version));
+  if (path === "/metrics" && request.method === "GET" && host.metrics !== undefined)
+    return sendPieces(response, METRICS_TYPE, await host.metrics());
   const route = findRoute(request.method ?? "", path);
   if (isRefused(route)) return refuse(response, route);
   const input = await inputOf(route, request, query);

@@ -29,11 +29,13 @@ export interface Places {
   readonly pid: string;
   /** Remembers what of the table the configuration file has made. */
   readonly owned: string;
+  /** Remembers what services had counted that are gone. */
+  readonly totals: string;
 }
 
 export function placesOf(env: NodeJS.ProcessEnv = process.env): Places {
   const { ino } = statSync("/proc/self/ns/net");
-  return { socket: socketPath(env), pid: `${RUN}/${ino}.pid`, owned: `${RUN}/${ino}.owned` };
+  return { socket: socketPath(env), pid: `${RUN}/${ino}.pid`, owned: `${RUN}/${ino}.owned`, totals: `${RUN}/${ino}.totals` };
 }
 
 export interface Claim {

@@ -27,7 +27,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const places = () => ({ socket: join(folder, "s.sock"), pid: join(folder, "s.pid"), owned: join(folder, "s.owned") });
+const places = () => ({
+  socket: join(folder, "s.sock"),
+  pid: join(folder, "s.pid"),
+  owned: join(folder, "s.owned"),
+  totals: join(folder, "s.totals"),
+});
 const note = (...event: [word: string, values?: LogValues]) => void events.push(event);
 const world = (): World => ({
   open: async () => director,

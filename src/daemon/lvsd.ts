@@ -4,6 +4,9 @@ import { explain, Fault } from "../fault.ts";
 import { VERSION } from "../version.ts";
 import { createApi } from "./api.ts";
 import { claimNamespace, listenPrivately, type Places } from "./instance.ts";
+import { metricsText } from "./metrics/lvsd.ts";
+import { serveMetrics } from "./metrics/server.ts";
+import { fileMemory, type Totals, withTotals } from "./metrics/totals.ts";
 import type { LvsdOptions } from "./options.ts";
 import type { FileStatus } from "./routes.ts";
 
@@ -37,9 +40,10 @@ export async function startLvsd(options: LvsdOptions, world: World): Promise<Lvs
   const { log, places } = world;
   const claim = claimNamespace(places.pid);
   try {
-    const director = await openDirector(options, world);
+    const opened = await openDirector(options, world);
+    const { director, totals } = withTotals(opened, fileMemory(places.totals));
     try {
-      return await serve(director, options, world, claim.release);
+      return await serve({ director, totals }, options, world, claim.release);
     } catch (error) {
       director.stop({ leave: director.attachments().some((attachment) => attachment.adopted) });
       throw error;
@@ -58,17 +62,30 @@ function openDirector(options: LvsdOptions, { open, log }: World): Promise<Engin
   return open({ engine, interfaces, hook, xdpMode, connTableSize, log });
 }
 
-async function serve(director: EngineDirector, options: LvsdOptions, world: World, release: () => void): Promise<Lvsd> {
+interface Engine {
+  readonly director: EngineDirector;
+  readonly totals: Totals;
+}
+
+async function serve({ director, totals }: Engine, options: LvsdOptions, world: World, release: () => void): Promise<Lvsd> {
   const { log, places } = world;
   const startedAt = world.now();
+  const startTime = Date.now() / 1000;
   const status = () => {
     const file = world.file?.orders()?.inForce();
     return { ...statusOf(director, Math.floor((world.now() - startedAt) / 1000)), ...(file === undefined ? {} : { file }) };
   };
   const explainPacket = (query: ExplainQuery) => director.explain(query);
-  const host = { director, status, explain: explainPacket, ...(world.file === undefined ? {} : { file: world.file }) };
+  const metrics = async () => {
+    const file = await world.file?.scrape?.();
+    const services = director.services();
+    const now = { status: status(), startTime, services, totals: totals.now(services) };
+    return metricsText({ ...now, ...(file === undefined ? {} : { file }) });
+  };
+  const host = { director, status, explain: explainPacket, metrics, ...(world.file === undefined ? {} : { file: world.file }) };
   const server = createApi(host, log, VERSION);
   await listenPrivately(server, places.socket);
+  const exporter = options.metrics && (await serveMetrics(options.metrics, metrics, log).catch(closing(server)));
   const clock = setInterval(ticker(director, world), TICK);
   announce(director, world);
 
@@ -80,12 +97,22 @@ async function serve(director: EngineDirector, options: LvsdOptions, world: Worl
       server.close(() => resolve());
       server.closeAllConnections();
     });
+    exporter?.close();
+    if (!options.leave && director.engine !== "kernel") totals.retireAll();
     director.stop({ leave: options.leave });
     release();
     log.info("stopped", { forwarding: options.leave || director.engine === "kernel" });
   };
   return { director, stop: () => (stopped ??= stop()) };
 }
+
+/** What is open already is closed when the next step fails. */
+const closing =
+  (server: { close(): void }) =>
+  (error: unknown): never => {
+    server.close();
+    throw error;
+  };
 
 function announce(director: EngineDirector, { log, notify, places, readyLater }: World): void {
   log.info("ready", { pid: process.pid, ...pathOf(director), socket: places.socket });

@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { EngineOptions } from "../director/engine.ts";
 import { VERSION } from "../version.ts";
+import { type Address, parseAddress } from "./metrics/address.ts";
 import { SIGNALS } from "./signals.ts";
 
 /** lvsd's command line. */
@@ -21,6 +22,8 @@ export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   readonly respawn: boolean;
   /** VIPs stay on a stop. */
   readonly leaveVips: boolean;
+  /** Where metrics are served over TCP; nowhere if absent. */
+  readonly metrics?: Address;
 }
 
 /** What to do with a command line: run, judge a file and end, or print something and end. */
@@ -85,6 +88,7 @@ function command(): Command {
   return new Command("lvsd")
     .description("Linux Virtual Server for this network namespace. Stays in the foreground and logs to standard error.")
     .option("-f, --file <file>", "a keepalived.conf to carry out; SIGHUP reads it again")
+    .option("--metrics <address:port>", "serve metrics for Prometheus there, at /metrics", metricsAddress)
     .option("--signum <name>", `print the number of a signal and end: ${Object.keys(SIGNALS).join(", ")}`)
     .option("--strict", "refuse a file with any error; else what keepalived starts with is started, errors left out", false)
     .option("-i, --config-id <id>", "what the file's lines with @ID are compared with (the host's name up to its first dot)")
@@ -114,6 +118,12 @@ function command(): Command {
 
 const choice = (flags: string, about: string, words: readonly [string, ...string[]]): Option =>
   new Option(flags, about).choices(words).default(words[0]);
+
+function metricsAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new InvalidArgumentError("ADDRESS:PORT, [IPV6]:PORT or :PORT.");
+  return address;
+}
 
 function connCount(text: string): number {
   const n = /^\d{1,9}$/.test(text) ? Number(text) : 0;

@@ -7,6 +7,7 @@ import type { SessionStatus } from "./bfd/status.ts";
 import { type DumpName, dumpNames } from "./dump/names.ts";
 import type { ServiceStatus } from "./health/status.ts";
 import { type Orders, withoutFile } from "./keepalived/orders.ts";
+import type { FileScrape } from "./metrics/scrape.ts";
 import * as replies from "./replies.ts";
 import { applyOrder, explainQuery, markRule, markRules, operations, planOrder, serviceKey } from "./schema.ts";
 import type { InstanceStatus } from "./vrrp/status.ts";
@@ -21,6 +22,8 @@ export interface ApiHost {
   explain(query: ExplainQuery): Explanation;
   /** What the processes of a configuration file say; nothing without a file. */
   readonly file?: FileStatus;
+  /** Metrics in Prometheus' text format, in pieces. */
+  metrics?(): Promise<Iterable<string>>;
 }
 
 export interface FileStatus {
@@ -29,6 +32,8 @@ export interface FileStatus {
   /** Undefined: lvsd was started without a file. */
   orders(): Orders | undefined;
   bfd(): Promise<readonly SessionStatus[]>;
+  /** For metrics; undefined: without a file. */
+  scrape?(): Promise<FileScrape | undefined>;
   /** A dump in keepalived's format. @param clear the counters of VRRP begin at zero after this */
   dump(name: DumpName, clear: boolean): Promise<string>;
 }

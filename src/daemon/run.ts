@@ -7,6 +7,7 @@ import { notifyManager } from "../platform/notify.ts";
 import { monotonicMs } from "../platform/timer.ts";
 import { dumper } from "./dump/dumper.ts";
 import { dumpText } from "./dump/dumps.ts";
+import { factsOf } from "./dump/facts.ts";
 import { hearDumpSignals } from "./dump/hear.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { placesOf } from "./instance.ts";
@@ -18,6 +19,7 @@ import type { Once } from "./keepalived/parent-words.ts";
 import { enterNamed } from "./keepalived/place.ts";
 import { namespaceIn, openReader, tellFindings, type Wanted } from "./keepalived/read.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
+import { counted, type Reloads } from "./metrics/reloads.ts";
 import type { LvsdOptions } from "./options.ts";
 import { preflight } from "./preflight.ts";
 import type { FileStatus } from "./routes.ts";
@@ -53,6 +55,9 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   const { log } = front;
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asking = signals(() => reload());
+  let configured: Configured | undefined;
+  const onDump = dumper(() => configured, log);
+  hearDumpSignals(onDump);
   try {
     enterNamed(asked.namespace ?? (asked.file === undefined ? undefined : namespaceIn(asked.file, asked)), log);
   } catch (error) {
@@ -64,18 +69,21 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   if (first !== undefined) tellFindings(first, asked.file!, log);
   const options = first === undefined ? asked : (front.begin?.(first.wanted, asked) ?? asked);
   if (typeof options === "number") return { why: "stopped", exit: options };
-  let configured: Configured | undefined;
   let orders: Orders | undefined;
-  const onDump = dumper(() => configured, log);
-  hearDumpSignals(onDump);
+  let reloads: (() => Reloads) | undefined;
   const file: FileStatus = {
     vrrp: async () => (await configured?.vrrp()) ?? [],
     checks: async () => (await configured?.checks()) ?? [],
     bfd: async () => (await configured?.bfd()) ?? [],
     orders: () => orders,
+    async scrape() {
+      if (configured === undefined || reloads === undefined) return undefined;
+      const [state, sessions] = await Promise.all([configured.state(), configured.bfd()]);
+      return { ...state, sessions, reloads: reloads() };
+    },
     async dump(name, clear) {
       if (configured === undefined) throw new Fault("dump", "ENOENT", "no configuration file is in use");
-      return dumpText(name, await configured.facts(clear));
+      return dumpText(name, factsOf(await configured.state(clear)));
     },
   };
   const parent = first?.wanted.parent;
@@ -102,8 +110,10 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     const setting = front.setting === undefined ? {} : { setting: front.setting };
     const begun = startConfigured(first.wanted, { director, log, owned, program: programBeside, onDump, care, ...setting });
     configured = begun;
-    const given = openOrders({ path: options.file!, errors: first.errors, configured, director, log, now: monotonicMs, read });
+    const desk = { path: options.file!, errors: first.errors, configured, director, log, now: monotonicMs, read };
+    const { orders: given, reloads: seen } = counted(openOrders(desk), Date.now);
     orders = given;
+    reloads = seen;
     reload = () => void reloaded(given, begun).catch((error) => log.error("not reloaded", { reason: explain(error) }));
     void begun.begun.then(() => {
       notifyManager(readyText(begun));

@@ -1,7 +1,7 @@
 import type { Log } from "../../director/engine.ts";
 import { explain } from "../../fault.ts";
 import { dumpMode, dumpPath, dumpText } from "./dumps.ts";
-import type { Facts } from "./facts.ts";
+import { type Facts, factsOf, type State } from "./facts.ts";
 import type { Asked } from "./hear.ts";
 import type { DumpName } from "./names.ts";
 import { writeWhole } from "./write.ts";
@@ -11,7 +11,7 @@ import { writeWhole } from "./write.ts";
 /** Whoever knows. */
 export interface Source {
   /** @param clear the counters of VRRP begin at zero after this */
-  facts(clear: boolean): Promise<Facts>;
+  state(clear: boolean): Promise<State>;
 }
 
 /** The dumps that were asked for, one after the other. @param source undefined: there is no configuration file, or not yet */
@@ -29,7 +29,7 @@ export async function dump(what: Asked, source: Source | undefined, log: Log): P
     return;
   }
   try {
-    const facts = await source.facts(what === "STATS_CLEAR");
+    const facts = factsOf(await source.state(what === "STATS_CLEAR"));
     for (const name of namesOf(what, facts)) put(name, facts, log);
   } catch (error) {
     log.error("not dumped", { what, reason: explain(error) });

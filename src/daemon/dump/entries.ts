@@ -15,7 +15,7 @@ const words = (...all: readonly (string | false | undefined)[]): string => all.f
 const pair = (word: string, value: string | number | undefined): string | undefined =>
   value === undefined ? undefined : `${word} ${value}`;
 /** Lengths that are those of the whole address are left out. */
-const prefixText = ({ ip, length }: { readonly ip: Ip; readonly length: number }): string =>
+export const prefixText = ({ ip, length }: { readonly ip: Ip; readonly length: number }): string =>
   length === fullLength(ip) ? ip : `${ip}/${length}`;
 const fullLength = (ip: Ip): number => (familyOf(ip) === "ipv4" ? 32 : 128);
 

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
+import { Fault } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { NETLINK_ROUTE, openNetlink } from "../../platform/netlink.ts";
 import type { Script, VrrpConfig } from "../../vrrp/config.ts";
@@ -26,17 +27,27 @@ export interface Facts {
   readonly now: number;
 }
 
-/** What a configuration asks for, and what the processes say; undefined where there is none. */
-export const factsOf = (
-  wanted: Pick<Facts, "config" | "vrrp" | "health">,
-  said: { readonly vrrp: VrrpStatus | undefined; readonly health: readonly ServiceStatus[] | undefined },
-): Facts => ({
-  ...{ config: wanted.config, vrrp: wanted.vrrp, health: wanted.health },
-  status: said.vrrp ?? { instances: [], groups: {}, trackers: nothingTracked },
-  services: said.health ?? [],
-  machine: thisMachine(),
-  now: Date.now(),
-});
+/** What a configuration asks for, and what the processes say that it has; undefined: one does not answer. */
+export interface State extends Pick<Facts, "config" | "vrrp" | "health"> {
+  readonly hasVrrp: boolean;
+  readonly hasHealth: boolean;
+  readonly status: VrrpStatus | undefined;
+  readonly services: readonly ServiceStatus[] | undefined;
+}
+
+/** Throws a Fault when a process does not answer. */
+export function factsOf(state: State): Facts {
+  const { config, vrrp, health, hasVrrp, hasHealth, status, services } = state;
+  const mute = hasVrrp && status === undefined ? "VRRP" : hasHealth && services === undefined ? "checkers" : undefined;
+  if (mute !== undefined) throw new Fault("dump", "ETIMEDOUT", `the ${mute} process does not answer`);
+  return {
+    ...{ config, vrrp, health },
+    status: status ?? { instances: [], groups: {}, trackers: nothingTracked },
+    services: services ?? [],
+    machine: thisMachine(),
+    now: Date.now(),
+  };
+}
 
 /** This machine, in this network namespace. */
 export interface Machine {

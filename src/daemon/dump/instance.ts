@@ -20,7 +20,7 @@ export interface Known {
 }
 
 /** In the order of the file; those that the process has not (yet) are left out. */
-export function knownInstances({ config, vrrp, status }: Facts): Known[] {
+export function knownInstances({ config, vrrp, status }: Pick<Facts, "config" | "vrrp" | "status">): Known[] {
   return config.vrrpInstance.flatMap((block): Known[] => {
     const resolved = vrrp.instances.find((i) => i.name === block.header);
     const now = status.instances.find((i) => i.name === block.header);
@@ -171,7 +171,8 @@ function authLines({ config: c }: Known): string[] {
 }
 
 /** The device of addresses that name none. */
-const deviceOf = ({ vmac, interface: base }: Instance): string | undefined => (vmac === undefined ? base : `${vmac}@${base}`);
+export const deviceOf = ({ vmac, interface: base }: Instance): string | undefined =>
+  vmac === undefined ? base : `${vmac}@${base}`;
 
 const textsOf = (entries: readonly Entry<Address>[], { config, status }: Known): string[] =>
   entries.map(({ value }) => addressText(value, deviceOf(config), status.isHolding));

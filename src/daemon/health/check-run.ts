@@ -26,6 +26,8 @@ export class CheckRun {
   #failure: { readonly at: Millis; readonly reason: string } | undefined;
   /** How long the last try took, ms. */
   #took: number | undefined;
+  /** By result. */
+  #tries = { ok: 0, failed: 0, unknown: 0 };
   #isResting = true;
   #cancelWake: () => void = () => {};
   #cancelTry: Cancel = () => {};
@@ -44,6 +46,7 @@ export class CheckRun {
     this.#last = before.#last;
     this.#failure = before.#failure;
     this.#took = before.#took;
+    this.#tries = before.#tries;
   }
 
   /** Goes on undisturbed, for another configuration in which it is the same. */
@@ -102,6 +105,7 @@ export class CheckRun {
       this.#cancelTry = () => {};
       const now = this.#world.now();
       this.#took = now - begun;
+      this.#tries[result.type]++;
       if (result.type !== "ok") this.#failure = { at: now, reason: result.reason };
       this.#last = result.type === "ok" ? "ok" : result.reason;
       this.#feed({ type: "result", result });
@@ -136,6 +140,7 @@ export class CheckRun {
       ...(this.#last === undefined ? {} : { last: this.#last }),
       ...(state?.warning === undefined ? {} : { warning: state.warning }),
       ...(this.#failure && { failure: { reason: this.#failure.reason, age: rounded(now - this.#failure.at) } }),
+      tries: { ...this.#tries },
       ...(this.#took === undefined ? {} : { took: rounded(this.#took) }),
       ...(state?.at === undefined || this.#isResting ? {} : { nextIn: rounded(Math.max(0, state.at - now)) }),
     };

@@ -17,6 +17,8 @@ export interface CheckStatus {
   /** It is good, but not for long. */
   readonly warning?: string;
   readonly failure?: { readonly reason: string; readonly age: Millis };
+  /** By result, since the check is in the file. */
+  readonly tries: { readonly ok: number; readonly failed: number; readonly unknown: number };
   /** How long the last try took. */
   readonly took?: Millis;
   /** Until the next try; nothing while one is under way or the checks rest. */

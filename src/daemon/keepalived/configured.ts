@@ -3,13 +3,13 @@ import { networkInterfaces } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import type { Director, Operation } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
-import { explain, Fault } from "../../fault.ts";
+import { explain } from "../../fault.ts";
 import { changeOf } from "../../health/change.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import { applyForgiving } from "../../health/forgiving.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { SessionStatus } from "../bfd/status.ts";
-import { type Facts, factsOf } from "../dump/facts.ts";
+import type { State } from "../dump/facts.ts";
 import type { Asked } from "../dump/hear.ts";
 import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
@@ -60,8 +60,8 @@ export interface Configured {
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
   bfd(): Promise<readonly SessionStatus[]>;
-  /** For dumps. @param clear the counters of VRRP begin at zero after this */
-  facts(clear?: boolean): Promise<Facts>;
+  /** For dumps and metrics. @param clear the counters of VRRP begin at zero after this */
+  state(clear?: boolean): Promise<State>;
   /** VIPs go unless `leaveVips`, and the services unless `leave`. May be called twice. */
   stop(how: { readonly leave: boolean; readonly leaveVips?: boolean }): Promise<void>;
 }
@@ -202,14 +202,16 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       return report?.type === "status" ? report.services : [];
     },
     bfd: bfd.status,
-    async facts(clear = false) {
+    async state(clear = false) {
       const answers = [vrrp?.status(), health?.status()] as const;
       if (clear) vrrp?.send({ type: "clear" }); // comes right behind the question
+      const [hasVrrp, hasHealth] = [vrrp !== undefined, health !== undefined];
       const [status, checks] = await Promise.all(answers);
-      return factsOf(wanted, {
-        vrrp: answer("VRRP", vrrp, status?.type === "status" ? status : undefined),
-        health: answer("checkers", health, checks?.type === "status" ? checks : undefined)?.services,
-      });
+      return {
+        ...{ config: wanted.config, vrrp: wanted.vrrp, health: wanted.health, hasVrrp, hasHealth },
+        status: status?.type === "status" ? status : undefined,
+        services: checks?.type === "status" ? checks.services : undefined,
+      };
     },
     async stop({ leave, leaveVips = false }) {
       if (isStopped) return;
@@ -234,12 +236,6 @@ const countsOf = (operations: readonly Operation[]): { readonly services: number
   services: operations.filter(({ op }) => op === "delete-service").length,
   servers: operations.filter(({ op }) => op === "delete-dest").length,
 });
-
-/** Undefined where there is no child. */
-function answer<T>(name: string, child: object | undefined, said: T | undefined): T | undefined {
-  if (child !== undefined && said === undefined) throw new Fault("dump", "ETIMEDOUT", `the ${name} process does not answer`);
-  return said;
-}
 
 const heldAddresses = (): string[] =>
   Object.values(networkInterfaces())
