@@ -61,6 +61,8 @@ export interface Outcome extends Plan {
   readonly isDone: boolean;
   /** Why it was refused, what a process could not do, and what is worth knowing about what was done. */
   readonly remarks: readonly string[];
+  /** Asked of the director. */
+  readonly operations: number;
   /** From the order until all was done, ms. */
   readonly took: number;
 }

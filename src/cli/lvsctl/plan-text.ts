@@ -13,7 +13,9 @@ export function planText({ changes, waiting }: Plan, colors: Colors): string {
 /** @param word what was done, as "reloaded" */
 export function outcomeText(done: Outcome, word: string, colors: Colors): string {
   const lines = done.changes.map((change) => changeText(change, colors));
-  const last = done.isDone ? `${word} ${done.file}: ${countText(done.changes.length)} in ${done.took} ms` : `not ${word}`;
+  const last = done.isDone
+    ? `${word} ${done.file}: ${countText(done.changes.length, "change")}, ${countText(done.operations, "operation")} in ${done.took} ms`
+    : `not ${word}`;
   const waiting = done.waiting === undefined ? [] : [colors.yellow(waitingText(done.waiting))];
   return [...lines, last, ...done.remarks, ...waiting].map((line) => `${line}\n`).join("");
 }
@@ -21,7 +23,7 @@ export function outcomeText(done: Outcome, word: string, colors: Colors): string
 export const waitingText = ({ file, seconds }: Waiting): string =>
   `${file} is applied until confirmed: taken back in ${seconds} s unless lvsctl confirm`;
 
-const countText = (n: number): string => (n === 0 ? "no changes" : n === 1 ? "1 change" : `${n} changes`);
+const countText = (n: number, what: string): string => `${n === 0 ? "no" : n} ${what}${n === 1 ? "" : "s"}`;
 
 const SIGNS = { add: "+", change: "~", remove: "-" } as const;
 

@@ -17,7 +17,14 @@ const io: Io = {
   },
   ...{ terminal: false, rows: () => 24, pause: async () => false },
 };
-const outcome = (more: Partial<Outcome> = {}): Outcome => ({ ...plan, isDone: true, remarks: [], took: 12, ...more });
+const outcome = (more: Partial<Outcome> = {}): Outcome => ({
+  ...plan,
+  isDone: true,
+  remarks: [],
+  operations: 1,
+  took: 12,
+  ...more,
+});
 const note =
   <T>(word: string, give: () => T) =>
   async (...args: unknown[]): Promise<T> => {
@@ -107,7 +114,7 @@ test("what was done is told, with what waits; what was not ends with 1", async (
   plan = { ...plan, waiting: { file: "/etc/k.conf", seconds: 60 } };
   expect(await run("reload")).toBe(0);
   expect(out).toBe(
-    `${WEIGHT}reloaded /etc/k.conf: 1 change in 12 ms\n/etc/k.conf is applied until confirmed: taken back in 60 s unless lvsctl confirm\n`,
+    `${WEIGHT}reloaded /etc/k.conf: 1 change, 1 operation in 12 ms\n/etc/k.conf is applied until confirmed: taken back in 60 s unless lvsctl confirm\n`,
   );
   expect(await run("confirm")).toBe(1);
   expect(out).toContain("not confirmed\nnothing waits for a confirmation\n");

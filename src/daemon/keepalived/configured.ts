@@ -48,6 +48,13 @@ export interface Around {
 
 export type ChildName = "vrrp" | "health" | "bfd";
 
+export interface Done {
+  /** What could not be done. */
+  readonly troubles: readonly string[];
+  /** Asked of the director meanwhile. */
+  readonly operations: number;
+}
+
 export interface Configured {
   /** What is carried out. */
   wanted(): Wanted;
@@ -55,8 +62,8 @@ export interface Configured {
   readonly begun: Promise<void>;
   /** Whether every child answers within `ms`. */
   isAlive(ms: number): Promise<boolean>;
-  /** Carries out another configuration; what is unchanged is not touched. @returns what could not be done */
-  carryOut(next: Wanted): Promise<readonly string[]>;
+  /** Carries out another configuration; what is unchanged is not touched. */
+  carryOut(next: Wanted): Promise<Done>;
   vrrp(): Promise<readonly InstanceStatus[]>;
   checks(): Promise<readonly ServiceStatus[]>;
   bfd(): Promise<readonly SessionStatus[]>;
@@ -83,6 +90,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     checker: (order) => health?.send(order),
   });
   let isStopped = false;
+  /** Operations so far. */
+  let asked = 0;
   /** The processes have what was wanted last. */
   let isSure = true;
   let addresses = "";
@@ -107,6 +116,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   const applyAll = (operations: readonly Operation[]): void => {
     if (operations.length === 0) return;
+    asked += operations.length;
     try {
       for (const { code, message } of applyForgiving(around.director, operations))
         log.error("refused", { code, reason: message });
@@ -181,8 +191,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     },
     async carryOut(next) {
       await begun;
-      if (isStopped) return ["lvsd is stopping"];
-      const before = wanted;
+      if (isStopped) return { troubles: ["lvsd is stopping"], operations: 0 };
+      const [before, askedBefore] = [wanted, asked];
       wanted = next;
       if (!isDeepStrictEqual(before.fifos, next.fifos)) {
         for (const fifo of fifos) fifo.close();
@@ -191,7 +201,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       owner.expect(next.health.services);
       const troubles = await begin(before, next);
       if (!isStopped && troubles.length === 0) owner.settle();
-      return troubles;
+      return { troubles, operations: asked - askedBefore };
     },
     async vrrp() {
       const report = await vrrp?.status();

@@ -50,7 +50,7 @@ beforeEach(() => {
     vrrp: async () => [],
     carryOut: async (next: Wanted) => {
       running = next;
-      return [];
+      return { troubles: [], operations: 1 };
     },
   };
   const director = { service: () => undefined };

@@ -3,7 +3,7 @@ import type { Director, Service, ServiceKey } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
 import type { Change, InForce, Outcome, Plan, Waiting } from "../../director/plan.ts";
 import { explain } from "../../fault.ts";
-import type { Configured } from "./configured.ts";
+import type { Configured, Done } from "./configured.ts";
 import { planOf } from "./plan.ts";
 import type { Reading, Wanted } from "./read.ts";
 
@@ -95,20 +95,30 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     const seen = isDeepStrictEqual(before.vrrp, next.vrrp) ? [] : await configured.vrrp();
     return planOf(before, next, live, seen);
   };
-  const carryOut = async (next: Running): Promise<readonly string[]> => {
-    const troubles = await configured.carryOut(next.wanted);
+  const carryOut = async (next: Running): Promise<Done> => {
+    const done = await configured.carryOut(next.wanted);
     running = next;
     since = now();
-    return troubles;
+    return done;
   };
   const outcome = (
     of: string,
     began: number,
     isDone: boolean,
     remarks: readonly string[],
-    rest: Partial<Plan> = {},
+    rest: Partial<Outcome> = {},
   ): Outcome => ({
-    ...{ file: of, problems: [], notes: [], changes: [], ...rest, isDone, remarks, took: Math.round(now() - began) },
+    ...{
+      file: of,
+      problems: [],
+      notes: [],
+      changes: [],
+      operations: 0,
+      ...rest,
+      isDone,
+      remarks,
+      took: Math.round(now() - began),
+    },
     ...waiting(),
   });
 
@@ -121,11 +131,11 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     if ("problems" in found) return outcome(from, began, false, ["the file has errors"], found);
     const before = running;
     const changes = await changesTo(found.next);
-    const troubles = await carryOut(found.next);
+    const { troubles, operations } = await carryOut(found.next);
     const isPending = confirmSeconds !== undefined && changes.length > 0;
     if (isPending) wait(from, before, confirmSeconds);
     const remarks = [...troubles, ...remarksOn(from, path, isPending)];
-    return outcome(from, began, true, remarks, { notes: found.notes, changes });
+    return outcome(from, began, true, remarks, { notes: found.notes, changes, operations });
   };
   const wait = (from: string, before: Running, seconds: number): void => {
     const late = (): void => void inTurn(async () => pending !== undefined && takeBack("it was not confirmed"));
@@ -137,10 +147,10 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     const { file: of, before, timer } = pending!;
     clearTimeout(timer);
     const changes = await changesTo(before);
-    const troubles = await carryOut(before);
+    const { troubles, operations } = await carryOut(before);
     pending = undefined;
     log.warn("taken back", { file: of, reason });
-    return outcome(before.file, began, true, troubles, { changes });
+    return outcome(before.file, began, true, troubles, { changes, operations });
   };
   const nothingWaits = (): Outcome => outcome(running.file, now(), false, ["nothing waits for a confirmation"]);
 
@@ -182,7 +192,7 @@ export const withoutFile: Orders = {
 };
 
 const refused: Outcome = {
-  ...{ file: "", problems: [], notes: [], changes: [], isDone: false, took: 0 },
+  ...{ file: "", problems: [], notes: [], changes: [], isDone: false, operations: 0, took: 0 },
   remarks: ["no configuration file is in use: lvsd was started without -f"],
 };
 

@@ -1,0 +1,132 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Operation } from "../../director/director.ts";
+import type { Service } from "../../health/config.ts";
+import { server, service, spec } from "../../health/testing.ts";
+import { ip } from "../../net/ip.ts";
+import { FakeDirector, silent } from "../testing/fake-director.ts";
+import { type Configured, startConfigured } from "./configured.ts";
+import { readConfig, type Wanted } from "./read.ts";
+
+/** The parent's side, with a child that does as the checkers process does: it writes down its orders. */
+
+const CHILD = `
+import { appendFileSync } from "node:fs";
+const key = { protocol: "tcp", addr: "192.0.2.1", port: 80 };
+const apply = (...operations) => process.send({ type: "apply", operations });
+process.on("message", (order) => {
+  if (["configure", "change"].includes(order.type)) appendFileSync(process.env.LVSD_TEST_ORDERS, JSON.stringify(order) + "\\n");
+  if (order.type === "change" && order.change.common.tls.key === "bad") process.send({ type: "failed", reason: "no" });
+  else if (order.type === "configure" || order.type === "change") process.send({ type: "ready" });
+  if (order.type !== "stop") return;
+  apply({ op: "delete-dest", key, dest: { addr: "10.0.0.11", port: 80 } });
+  apply({ op: "delete-service", key });
+  setTimeout(() => process.exit(0), 20);
+});
+process.on("disconnect", () => process.exit(0));
+`;
+
+vi.setConfig({ testTimeout: 30_000 }); // processes are started
+
+let folder: string;
+let director: FakeDirector;
+let configured: Configured | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "lvsd-configured-"));
+  writeFileSync(join(folder, "child.mjs"), CHILD);
+  writeFileSync(join(folder, "empty.conf"), "");
+  process.env.LVSD_TEST_ORDERS = join(folder, "orders");
+  director = new FakeDirector();
+});
+afterEach(async () => {
+  await configured?.stop({ leave: true });
+  rmSync(folder, { recursive: true });
+});
+
+function wanted(services: readonly Service[], more: Partial<Wanted> = {}): Wanted {
+  const read = readConfig(join(folder, "empty.conf"));
+  if ("problems" in read) throw new Error(read.problems.join());
+  return { ...read.wanted, health: { ...read.wanted.health, services }, ...more };
+}
+const start = (first: Wanted): Configured => {
+  const program = (): string => join(folder, "child.mjs");
+  configured = startConfigured(first, { director, log: silent, owned: join(folder, "owned"), program });
+  return configured;
+};
+const orders = (): { type: string; change?: { services: { name: string }[] } }[] =>
+  existsSync(join(folder, "orders"))
+    ? readFileSync(join(folder, "orders"), "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line))
+    : [];
+const ready = (): Promise<void> => vi.waitFor(() => expect(orders()).toHaveLength(1), { timeout: 10_000 });
+const words = (): Operation["op"][] => director.applied.map(({ op }) => op);
+
+const web = service();
+const mail = service({
+  name: "[192.0.2.2]:tcp:25",
+  specs: [{ ...spec, key: { protocol: "tcp", addr: ip("192.0.2.2"), port: 25 } }],
+});
+
+const stops: [flushOnStop: Wanted["flushOnStop"], asked: Operation["op"][]][] = [
+  [undefined, ["delete-dest", "delete-service"]],
+  ["VS", ["delete-service"]],
+  ["all", ["flush"]],
+];
+for (const [flushOnStop, asked] of stops)
+  test(`at a stop, lvs_flush_on_stop ${flushOnStop ?? "not set"}: ${asked.join(", ")}`, async () => {
+    const it = start(wanted([web], { flushOnStop }));
+    await ready();
+    await it.stop({ leave: false });
+    expect(words()).toEqual(asked);
+    expect(existsSync(join(folder, "owned"))).toBe(false);
+  });
+
+test("what has changed goes to the process, and nothing when nothing has", async () => {
+  const it = start(wanted([web, mail]));
+  await ready();
+  expect(await it.carryOut(wanted([web, { ...mail, quorum: 2 }]))).toEqual({ troubles: [], operations: 0 });
+  await it.carryOut(wanted([web, { ...mail, quorum: 2 }]));
+  expect(orders().map(({ type }) => type)).toEqual(["configure", "change"]);
+  expect(orders()[1]!.change!.services.map(({ name }) => name)).toEqual([mail.name]);
+});
+
+test("a process that could not do it is told all the next time", async () => {
+  const it = start(wanted([web]));
+  await ready();
+  const bad = wanted([web]);
+  const { troubles } = await it.carryOut({ ...bad, health: { ...bad.health, tls: { key: "bad" } } });
+  expect(troubles).toEqual(["health: no"]);
+  expect((await it.carryOut(wanted([web]))).troubles).toEqual([]);
+  expect(orders().map(({ type }) => type)).toEqual(["configure", "change", "configure"]);
+});
+
+test("what an earlier one has left and the file names no more goes, once the process is at work; what is new is remembered", async () => {
+  const before = start(wanted([web, mail]));
+  await ready();
+  await vi.waitFor(() => expect(readFileSync(join(folder, "owned"), "utf8").split("\n")).toHaveLength(4));
+  await before.stop({ leave: true }); // as a kill would: nothing is taken away
+  rmSync(join(folder, "orders"));
+  expect(words()).toEqual([]);
+
+  const last = service({ servers: [server(11), server(12)] });
+  const it = start(wanted([last]));
+  await ready();
+  await vi.waitFor(() => expect(words()).toEqual(["delete-dest", "delete-service"]));
+  expect(director.applied[0]).toMatchObject({ key: spec.key, dest: { addr: "10.0.0.13" } });
+  await it.carryOut(wanted([]));
+  expect(readFileSync(join(folder, "owned"), "utf8")).not.toContain("192.0.2");
+});
+
+test("a table that is emptied at the start has nothing left over", async () => {
+  const before = start(wanted([web]));
+  await ready();
+  await before.stop({ leave: true });
+  start(wanted([mail], { flush: true }));
+  await vi.waitFor(() => expect(orders()).toHaveLength(2), { timeout: 10_000 });
+  expect(words()).toEqual(["flush"]);
+});
