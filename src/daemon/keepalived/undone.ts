@@ -2,9 +2,9 @@ import type { ParseResult } from "../../config/parse.ts";
 
 /** Words that are read and not carried out; who uses one is told. */
 const UNDONE: ReadonlySet<string> = new Set([
-  ...["startup_script", "shutdown_script", "lvs_sync_daemon"],
+  ...["lvs_sync_daemon"],
   ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
-  ...["net_namespace", "net_namespace_ipvs", "reload_time_file", "reload_file"],
+  ...["net_namespace_ipvs", "reload_time_file", "reload_file"],
   ...["syn_proxy", "establish_timeout", "expire_quiescent_conn"],
 ]);
 
