@@ -18,9 +18,10 @@ export const checkMail = (service: Service, server: Server, check: Check, reason
 
 export const quorumMail = ({ name, quorum, hysteresis }: Service, isUp: boolean, sum: number, isStart: boolean): Mail => {
   const what = isStart ? `Starting with quorum ${isUp ? "up" : "down"}` : `${isUp ? "Gained" : "Lost"} quorum`;
+  const limit = isUp || isStart ? quorum + hysteresis : quorum - hysteresis; // keepalived writes a plus for both
   return {
     subject: `Virtualserver ${name} - ${stateOf(isUp)}`,
-    body: `=> ${what} ${quorum}+${hysteresis}=${quorum + hysteresis} <= ${sum} <=`,
+    body: `=> ${what} ${quorum}+${hysteresis}=${limit} <= ${sum} <=`,
   };
 };
 

@@ -98,19 +98,20 @@ export function reloadService(
   };
 }
 
-/** All dests go; with omega down is told of servers that are alive and of the service in any case (spec 4.4). */
+/** All dests go; with omega down is told of servers that are at work and of the service in any case (spec 4.4). */
 export function stopService(c: Service, s: ServiceState): ServiceStep {
   const down = (server: Server): ServiceEffect[] => [
     ...run(server.notifyDown, server.name),
     { type: "tell", line: `RS ${server.name} ${c.name} DOWN\n` },
   ];
-  const wasAlive = c.servers.filter((_, i) => isAlive(s.servers[i]!));
+  const isOn = (_: Server, i: number): boolean => isAlive(s.servers[i]!) && (s.hasQuorum || c.sorry === undefined);
+  const isTold = (server: Server, i: number): boolean => isAlive(s.servers[i]!) || !server.inhibit;
   return {
     state: { ...s, table: new Map() },
     effects: [
-      ...c.servers.map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
+      ...c.servers.filter(isTold).map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
       ...apply(difference(c.specs, s.table, new Map())),
-      ...(c.omega ? [...wasAlive.flatMap(down), ...downNews(c), ...(c.alert ? mail(stopMail(c)) : [])] : []),
+      ...(c.omega ? [...c.servers.filter(isOn).flatMap(down), ...downNews(c), ...(c.alert ? mail(stopMail(c)) : [])] : []),
     ],
   };
 }
@@ -172,7 +173,9 @@ function mailsOf(c: Service, { server: at, check: place, change }: ServiceInput,
   const server = c.servers[at]!;
   const check = server.checks[place]!;
   if (change.type === "weight" || server.alerts === "none") return [];
-  const isChange = !(change.isFirst && check.alpha === (change.type === "down"));
+  // keepalived tells of the first success of a script, though nothing has changed by it.
+  const isScript = check.type === "MISC_CHECK" && change.type === "up";
+  const isChange = isScript || !(change.isFirst && check.alpha === (change.type === "down"));
   if (!isChange || (server.alerts === "changes" && !isTurn)) return [];
   return mail(checkMail(c, server, check, change.type === "down" ? change.reason : undefined));
 }
@@ -213,7 +216,8 @@ function gained(c: Service, sum: number): ServiceEffect[] {
 
 function lost(c: Service, sum: number, isStart: boolean): ServiceEffect[] {
   const { quorum, hysteresis } = c;
-  const how = `${quorum}-${hysteresis}=${quorum - hysteresis} > ${sum} for VS ${c.name}`;
+  const limit = isStart ? quorum + hysteresis : quorum - hysteresis; // keepalived writes a minus for both
+  const how = `${quorum}-${hysteresis}=${limit} > ${sum} for VS ${c.name}`;
   return [
     log(isStart ? `Starting with quorum down ${how}` : `Lost quorum ${how}`),
     ...(c.sorry === undefined

@@ -106,11 +106,12 @@ type Connecting = Pick<
   "connectIp" | "connectPort" | "bindto" | "bindPort" | "bindIf" | "connectTimeout" | "fwmark"
 >;
 
+/** `bind_port` without `bindto` means nothing to keepalived. */
 const connectionOf = ({ config, vs, rs, dest }: Place, c: Connecting): Connection => ({
   ip: c.connectIp ?? dest.addr,
   port: c.connectPort ?? (rs.header.port || dest.port || firstPort(config, vs)),
   timeout: ms(c.connectTimeout ?? rs.connectTimeout ?? vs.connectTimeout ?? 5),
-  ...{ fromIp: c.bindto, fromPort: c.bindPort, interface: c.bindIf, fwmark: c.fwmark },
+  ...{ fromIp: c.bindto, fromPort: c.bindto && c.bindPort, interface: c.bindIf, fwmark: c.fwmark },
 });
 
 function httpOf(p: Place, type: "HTTP_GET" | "SSL_GET", c: HttpGet, ssl?: RealServer["sslGet"][number]): Check[] {

@@ -120,7 +120,7 @@ function serverOf(config: KeepalivedConfig, vs: VirtualServer, rs: RealServer, n
 }
 
 const serverName = (vs: VirtualServer, { ip, port }: RealServer["header"]): string =>
-  `[${ip}]:${protocolOf(vs)}:${port || portOf(vs)}`;
+  `[${ip}]:${vs.header.by === "fwmark" ? "none" : protocolOf(vs)}:${port || portOf(vs)}`;
 
 /** A sorry server that is a real server too goes the way that one does. */
 function sorryOf(vs: VirtualServer, servers: readonly Server[]): Sorry | undefined {

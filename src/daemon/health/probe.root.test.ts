@@ -82,10 +82,10 @@ describe("TCP_CHECK", () => {
     const { port } = await tcp(undefined, () => undefined);
     const closed = await nobody();
     expect(await word({ type: "TCP_CHECK", to: at(port) })).toBe("ok");
-    expect(await word({ type: "TCP_CHECK", to: at(closed) })).toMatch(/^failed: .*ECONNREFUSED/);
+    expect(await word({ type: "TCP_CHECK", to: at(closed) })).toBe("failed: connection refused");
     const marked = { fwmark: 7, interface: "lo" };
     expect(await word({ type: "TCP_CHECK", to: at(port, marked) })).toBe("ok");
-    expect(await word({ type: "TCP_CHECK", to: at(closed, marked) })).toMatch(/^failed: .*ECONNREFUSED/);
+    expect(await word({ type: "TCP_CHECK", to: at(closed, marked) })).toBe("failed: connection refused");
   });
 
   test("comes from the address that it is told to come from", async () => {
@@ -192,7 +192,7 @@ test("UDP_CHECK takes silence for good and an ICMP error for bad", async () => {
     reply: reply === undefined ? undefined : { pattern: reply, minLength: 0, maxLength: 255 },
   });
   expect(await word(probe(silent))).toBe("ok");
-  expect(await word(probe(await nobody()))).toMatch(/^failed: .*ECONNREFUSED/);
+  expect(await word(probe(await nobody()))).toBe("failed: connection refused");
   expect(await word(probe(silent, ""))).toBe("failed: timeout");
   expect(await word(probe(echo, "6b 65"))).toBe("ok"); // "ke"
   expect(await word(probe(echo, "6b 66"))).toBe("failed: reply data mismatch");

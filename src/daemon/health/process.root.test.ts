@@ -51,7 +51,7 @@ function begin() {
   const heard: string[] = [];
   child.on("message", (report: Report) => {
     if (report.type === "apply") heard.push(...report.operations.map((o) => o.op));
-    else heard.push(report.type === "tell" ? report.line.trim() : report.type);
+    else if (report.type !== "mail") heard.push(report.type === "tell" ? report.line.trim() : report.type);
   });
   const ended = new Promise((done) => child.once("exit", done));
   const until = async (word: string): Promise<void> => {

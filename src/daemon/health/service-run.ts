@@ -105,7 +105,7 @@ export class ServiceRun {
       return;
     }
     for (const [s, { name }] of this.service.servers.entries()) {
-      if (this.#checks[s]!.some((run) => run.isResting))
+      for (const _ of this.#checks[s]!.filter((run) => run.isResting))
         this.#world.log(`Activating healthchecker for service ${name} for VS ${this.service.name}`);
     }
     for (const run of this.#checks.flat()) run.start(bootstrap);

@@ -1,7 +1,7 @@
 /**
  * Servers of all kinds on loopback, for checks of keepalived and of lvsd alike: what each is asked is written down.
- * node recorder.mjs CERT KEY OUTPUT MS; ends after so many ms and writes the records as JSON, by port. 9100 is there from a
- * third of the time on to two thirds of it.
+ * node recorder.mjs CERT KEY OUTPUT MS: makes OUTPUT.ready, ends after so many ms and writes the records as JSON, by port.
+ * 9100 is there from a third of the time on to two thirds of it.
  */
 import { createSocket } from "node:dgram";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -55,9 +55,9 @@ const mail = (port) => (socket) => {
       isData = true;
       say("354 go on");
     } else if (line === "QUIT") socket.end("221 bye\r\n");
-    else say(line.startsWith("HELO") ? "250-hello\r\n250 you" : "250 ok");
+    else say(line.startsWith("HELO") && port === 2525 ? "250-hello\r\n250 you" : "250 ok");
   };
-  say("220-mail\r\n220 here");
+  say(port === 2525 ? "220-mail\r\n220 here" : "220 here"); // keepalived's SMTP_CHECK takes one line only
   socket
     .on("error", () => {})
     .on("data", (bytes) => {
@@ -98,6 +98,7 @@ udp(5402, () => Buffer.from("good"));
 udp(5403, () => Buffer.from("bad"));
 
 const end = Number(time);
+writeFileSync(`${output}.ready`, "");
 let flapping;
 setTimeout(() => {
   flapping = createServer((socket) => socket.on("error", () => {}).resume()).listen(9100, "127.0.0.1");
