@@ -7,6 +7,7 @@ const peers = [
     "src/daemon/dump/*.root.test.ts",
     "src/daemon/bfd/*.root.test.ts",
     "src/daemon/keepalived/side-by-side.root.test.ts",
+    "src/daemon/health/keepalived.root.test.ts",
     "src/config/*.root.test.ts",
   ],
   ...["src/cli/ipvsadm/*.root.test.ts", "src/director/kernel/*.root.test.ts"],

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -71,10 +71,11 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
   const answers = async (times: number) =>
     Object.fromEntries(countEach(await curlEach(lab.hosts.client, `http://${VIP}/`, times)));
 
-  test("each server has its share, and no script is called while there is a quorum", async () => {
+  test("each server has its share, and quorum_up is called once at the start, as keepalived does it", async () => {
     await bothTables(WEIGHTS);
     expect(await answers(16)).toEqual({ rs1: 8, rs2: 4, rs3: 4 });
-    expect(calls()).toEqual([]);
+    expect(calls()).toEqual([`3:d1 up ${VIP}`, `3:d2 up ${VIP}`]);
+    rmSync(`${script}.calls`);
   });
 
   test("a dead server's share goes to the others within delay_loop x retry + timeout, and it comes back with its weight", async () => {
