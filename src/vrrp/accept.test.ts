@@ -161,3 +161,16 @@ test("a lower master that goes on is told as one that does not hear us, once", (
     "split brain: 10.0.0.2 goes on with priority 90 under ours, 100: it does not hear or accept our adverts",
   ]);
 });
+
+test("a flood of adverts from forged senders is told of up to a number, which those that have gone silent make room in", () => {
+  let [d, told] = [healthy, 0];
+  const hear = (n: number, now: number): void => {
+    const { next, lines } = refused(d, { ...refusal, from: ip(`10.1.${n >> 8}.${n & 255}`) }, "backup", now);
+    told += lines.length;
+    d = next;
+  };
+  for (let n = 0; n < 10_000; n++) hear(n, n / 1000);
+  expect([d.troubles.size, told]).toEqual([32, 32]);
+  hear(20_000, 100_000);
+  expect([...d.troubles.keys()]).toEqual(["10.1.78.32 interval"]);
+});

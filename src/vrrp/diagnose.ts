@@ -33,6 +33,10 @@ export interface Told {
   readonly lines: readonly string[];
 }
 
+/** Senders can be forged: so many are told of at a time, and one gives way to another when it has been silent for so long. */
+const MOST = 32;
+const SILENT = 60_000; // ms
+
 /** A peer that goes on with a lower priority although we answer does not hear us. */
 const UNHEARD_AFTER = 3;
 const OWNER = 255;
@@ -45,9 +49,13 @@ export function refused(d: Diagnosis, r: Refusal, state: State["name"], now: num
   const isNews = before === undefined || before.got !== r.got || before.expected !== r.expected;
   const count = isNews ? 1 : before.count + 1;
   const since = isNews ? now : before.since;
+  if (before === undefined && !hasRoom(d, now)) return { next: d, lines: [] };
   const trouble: Trouble = { peer: r.from, field: r.field, got: r.got, expected: r.expected, count, since, last: now };
   return { next: put(d, trouble), lines: isNews ? [r.text, ...splitBrain(r, state)] : [] };
 }
+
+const hasRoom = ({ troubles }: Diagnosis, now: number): boolean =>
+  troubles.size < MOST || [...troubles.values()].some((t) => now - t.last > SILENT);
 
 /** A sender of adverts believes that it is master. */
 function splitBrain(r: Refusal, state: State["name"]): string[] {
@@ -96,7 +104,9 @@ function rivalOwner(d: Diagnosis, from: Ip, lines: readonly string[], now: numbe
 export const changed = (): Diagnosis => healthy;
 
 function put(d: Diagnosis, trouble: Trouble): Diagnosis {
-  return { troubles: new Map(d.troubles).set(keyOf(trouble.peer, trouble.field), trouble) };
+  const isOld = (t: Trouble): boolean => d.troubles.size >= MOST && trouble.last - t.last > SILENT;
+  const kept = [...d.troubles].filter(([, t]) => !isOld(t));
+  return { troubles: new Map(kept).set(keyOf(trouble.peer, trouble.field), trouble) };
 }
 
 function drop(d: Diagnosis, peer: Ip, field: Trouble["field"]): Diagnosis {
