@@ -319,6 +319,7 @@ function initialOf(settings: Settings): Draft {
   if (initial === undefined) {
     initial = { header: undefined, origin: undefined, origins: undefined };
     for (const [field, setting] of Object.entries(settings)) initial[field] = setting.initial;
+    initial = { ...initial }; // V8 makes a copy of a copy 20 times faster than one of what was filled field by field
     initials.set(settings, initial);
   }
   return initial;

@@ -16,9 +16,12 @@ const FIELDS = {
 } as const;
 
 export type CheckType = keyof typeof FIELDS;
+const TYPES = Object.keys(FIELDS) as CheckType[];
 export type Check = { [T in CheckType]: { readonly type: T; readonly value: RealServer[(typeof FIELDS)[T]][number] } }[CheckType];
 
 /** All checks of a real server, one list. */
 export function checksOf(rs: RealServer): readonly Check[] {
-  return (Object.keys(FIELDS) as CheckType[]).flatMap((type) => rs[FIELDS[type]].map((value) => ({ type, value }) as Check));
+  const checks: Check[] = [];
+  for (const type of TYPES) for (const value of rs[FIELDS[type]]) checks.push({ type, value } as Check);
+  return checks;
 }
