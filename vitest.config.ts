@@ -20,7 +20,7 @@ const peers = [
 const patience = { retry: 1, testTimeout: 120_000, hookTimeout: 120_000 } as const;
 
 /** Those that must not share the machine. */
-const alone = ["src/daemon/vrrp/load.root.test.ts", "bench/failover/failover.test.ts"];
+const alone = ["src/daemon/vrrp/load.root.test.ts", "src/daemon/keepalived/big.root.test.ts", "bench/failover/failover.test.ts"];
 
 /** `unit` needs no root; `root`, `peers` and `alone` need root, BPF and network namespaces, and run one file at a time. */
 export default defineConfig({
