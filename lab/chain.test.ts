@@ -57,6 +57,7 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
 
   /** Calls of the quorum scripts, as "how many words:the words". */
   const calls = (): string[] => (existsSync(`${script}.calls`) ? lines(readFileSync(`${script}.calls`, "utf8")).toSorted() : []);
+  const forgetCalls = (): void => rmSync(`${script}.calls`, { force: true });
   /** The weights in a director's table, by server. */
   const table = async (name: "d1" | "d2"): Promise<Record<string, number>> => {
     const { stdout } = await ipvsadm(lab.hosts[name], "-Ln");
@@ -75,11 +76,11 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
     await bothTables(WEIGHTS);
     expect(await answers(16)).toEqual({ rs1: 8, rs2: 4, rs3: 4 });
     expect(calls()).toEqual([`3:d1 up ${VIP}`, `3:d2 up ${VIP}`]);
-    rmSync(`${script}.calls`);
   });
 
   test("a dead server's share goes to the others within delay_loop x retry + timeout, and it comes back with its weight", async () => {
     const { client, rs1 } = lab.hosts;
+    forgetCalls();
     const pulse = await startPulse(client, VIP);
     const died = Date.now();
     killAll(rs1);
@@ -106,6 +107,7 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
   });
 
   test("when all are dead the sorry server answers, and each director calls each quorum script once", async () => {
+    forgetCalls();
     for (const name of SERVERS) killAll(lab.hosts[name]);
     await bothTables({ sorry: 1 });
     expect(await answers(4)).toEqual({ sorry: 4 });

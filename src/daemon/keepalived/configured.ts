@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Director, Operation } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
@@ -28,6 +29,10 @@ import type { Wanted } from "./read.ts";
 
 /** Between two looks at the addresses of this host, for `ha_suspend`, and at failures of traffic, for `passive_check`: ms. */
 const LOOK = 1000;
+
+/** Longest time between the farewell and the end of the services, as long as keepalived takes for it; for the news to arrive: ms. */
+const LONGEST_HAND_OVER = 1000;
+const ARRIVAL = 100;
 
 /** For mails about the stop to leave, ms. */
 const LAST_MAILS = 2000;
@@ -146,6 +151,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       : health?.configure(next, { type: "change", change: changeOf(before, next) });
   };
   const toVrrp = async (before: VrrpConfig, next: VrrpConfig, hasVrrp: boolean): Promise<string | undefined> => {
+    if (isStopped) return undefined;
     if (vrrp === undefined && hasVrrp) {
       const options = { ...setting("vrrp"), again: ["--resume"], onReport: onVrrp };
       vrrp = new Child<VrrpConfig, VrrpReport>(next, options);
@@ -155,8 +161,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   /** Also the first one, from nothing. */
   const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
+    const services = toHealth(before.health, next.health);
+    if (before === next) await services; // no address is taken before its services are there
     const troubles = await Promise.all([
-      ...[toHealth(before.health, next.health), toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
+      ...[services, toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
       before !== next && isSure && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
     ]);
     const real = troubles.filter((trouble) => trouble !== undefined);
@@ -183,6 +191,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     look();
     doubt();
   }, LOOK);
+  const instances = async (): Promise<readonly InstanceStatus[]> => {
+    const report = await vrrp?.status();
+    return report?.type === "status" ? report.instances : [];
+  };
   return {
     ...{ wanted: () => wanted, begun },
     async isAlive(ms) {
@@ -205,10 +217,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (!isStopped && troubles.length === 0) owner.settle();
       return { troubles, operations: asked - askedBefore };
     },
-    async vrrp() {
-      const report = await vrrp?.status();
-      return report?.type === "status" ? report.instances : [];
-    },
+    vrrp: instances,
     async checks() {
       const report = await health?.status();
       return report?.type === "status" ? report.services : [];
@@ -229,14 +238,24 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (isStopped) return;
       isStopped = true;
       clearInterval(clock);
+      const handOver = leave || leaveVips ? 0 : handOverOf(await instances());
+      await Promise.all([bfd.stop(), vrrp?.stop({ leave: leaveVips })]);
+      await delay(handOver);
       if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
-      await Promise.all([bfd.stop(), vrrp?.stop({ leave: leaveVips }), leave ? health?.abandon() : health?.stop()]);
+      await (leave ? health?.abandon() : health?.stop());
       if (!leave) owner.forget();
       for (const fifo of fifos) fifo.close();
       await mailer.settled(LAST_MAILS);
     },
   };
 }
+
+/**
+ * Until another router has taken over what this one was master of, clients are still sent here, and find their services: a
+ * backup waits for less than an interval after a farewell. ms
+ */
+const handOverOf = (instances: readonly InstanceStatus[]): number =>
+  Math.min(LONGEST_HAND_OVER, Math.max(0, ...instances.map((i) => (i.state === "MASTER" ? i.masterInterval + ARRIVAL : 0))));
 
 /** What is left to do of a stop: with `lvs_flush_on_stop` the table is empty already, with its `VS` dests go with their service. */
 function lastly(operations: readonly Operation[], flush: Wanted["flushOnStop"]): readonly Operation[] {
