@@ -43,6 +43,32 @@ $(MODULES): package-lock.json
 	@scripts/setup.sh modules
 	@touch $@
 
+# ---- install --------------------------------------------------------------------------------------------------------
+
+PREFIX := /usr/local
+DESTDIR :=
+LIBDIR = $(PREFIX)/lib/lvsd
+DOCDIR = $(PREFIX)/share/doc/lvsd
+UNITDIR = $(PREFIX)/lib/systemd/system
+# The commands that get a name in PREFIX/sbin; keepalived, ipvsadm and ldirectord have their originals' names.
+COMMANDS = $(filter-out lvsd-%,$(notdir $(wildcard bin/*)))
+
+.PHONY: install
+install: build ## to PREFIX (/usr/local) below DESTDIR: commands, data path, systemd unit, documentation
+	install -d $(addprefix $(DESTDIR),$(LIBDIR)/bin $(LIBDIR)/build $(LIBDIR)/node_modules $(PREFIX)/sbin $(DOCDIR) $(UNITDIR))
+	install -m 755 bin/* $(DESTDIR)$(LIBDIR)/bin
+	install -m 644 $(filter-out build/bench.bpf.o,$(BPF_OBJECTS)) $(DESTDIR)$(LIBDIR)/build
+	echo '{ "type": "module" }' >$(DESTDIR)$(LIBDIR)/package.json
+	cp -R node_modules/koffi $(wildcard node_modules/@koromix) $(DESTDIR)$(LIBDIR)/node_modules
+	for name in $(COMMANDS); do ln -sfn ../lib/lvsd/bin/$$name $(DESTDIR)$(PREFIX)/sbin/$$name; done
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md $(DESTDIR)$(DOCDIR)
+	sed 's#@LIBDIR@#$(LIBDIR)#; s#@DOCDIR@#$(DOCDIR)#' packaging/lvsd.service >$(DESTDIR)$(UNITDIR)/lvsd.service
+
+.PHONY: uninstall
+uninstall: ## what install has put there
+	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR)
+	rm -f $(DESTDIR)$(UNITDIR)/lvsd.service $(addprefix $(DESTDIR)$(PREFIX)/sbin/,$(COMMANDS))
+
 # ---- proof ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check
