@@ -143,6 +143,7 @@ const bfdState = z.enum(["AdminDown", "Down", "Init", "Up"]);
 export const bfdSession = z.looseObject({
   ...{ name: text, neighbour: ip, source: ip.exactOptional(), state: bfdState, diagnostic: text, age: z.number() },
   ...{ transmitInterval: z.number(), detectionTime: z.number(), multiplier: count, discriminator: count },
+  ...{ isPolling: z.boolean(), isMute: z.boolean() },
   remote: z.looseObject({ state: bfdState, diagnostic: text, discriminator: count, heardAge: z.number().exactOptional() }),
   fell: z.object({ age: z.number(), diagnostic: text }).exactOptional(),
   counters: z.object({ sent: count, received: count, ups: count, refused: z.record(text, count) }),

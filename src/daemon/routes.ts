@@ -90,6 +90,7 @@ const DUMPS: Readonly<Record<DumpName, string>> = {
   stats: "keepalived.stats",
   json: "keepalived.json",
   checks: "keepalived_check.data",
+  bfd: "keepalived_bfd.data",
   parent: "keepalived_parent.data",
 };
 

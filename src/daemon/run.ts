@@ -78,8 +78,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     orders: () => orders,
     async scrape() {
       if (configured === undefined || reloads === undefined) return undefined;
-      const [state, sessions] = await Promise.all([configured.state(), configured.bfd()]);
-      return { ...state, sessions, reloads: reloads() };
+      return { ...(await configured.state()), reloads: reloads() };
     },
     async dump(name, clear) {
       if (configured === undefined) throw new Fault("dump", "ENOENT", "no configuration file is in use");

@@ -167,8 +167,24 @@ describe("of a configuration file", () => {
 
   test("BFD sessions are shown with what was agreed and why they failed last", async () => {
     const counters = { sent: 10, received: 10, ups: 1, refused: {} };
-    const rest = { source: undefined, diagnostic: "No Diagnostic", multiplier: 3, discriminator: 5, isPolling: false, counters };
-    const remote = { state: "Up", diagnostic: "No Diagnostic", discriminator: 7, minTx: 100, minRx: 100, multiplier: 3 } as const;
+    const rest = {
+      source: undefined,
+      diagnostic: "No Diagnostic",
+      multiplier: 3,
+      discriminator: 5,
+      isPolling: false,
+      isMute: false,
+      counters,
+    };
+    const remote = {
+      state: "Up",
+      diagnostic: "No Diagnostic",
+      discriminator: 7,
+      minTx: 100,
+      minRx: 100,
+      multiplier: 3,
+      demand: false,
+    } as const;
     const own = { ...rest, neighbour: ip("10.9.0.2"), age: 65_000, remote: { ...remote, heardAge: 50 } };
     const fell = { age: 65_500, diagnostic: "Control Detection Time Expired" };
     const silent = { ...own.remote, state: "Down", heardAge: undefined } as const;

@@ -20,6 +20,8 @@ export interface SessionStatus {
   readonly multiplier: number;
   readonly discriminator: number;
   readonly isPolling: boolean;
+  /** Its last packet could not be sent. */
+  readonly isMute: boolean;
   /** What the neighbour said last. */
   readonly remote: {
     readonly state: BfdState;
@@ -28,6 +30,7 @@ export interface SessionStatus {
     readonly minTx: number;
     readonly minRx: number;
     readonly multiplier: number;
+    readonly demand: boolean;
     /** Since then. */
     readonly heardAge: number | undefined;
   };
@@ -42,16 +45,16 @@ export interface SessionStatus {
   };
 }
 
-export function statusOf({ config: c, session: s, since, fell, counters }: Unit, now: number): SessionStatus {
+export function statusOf({ config: c, session: s, since, sendError, fell, counters }: Unit, now: number): SessionStatus {
   const { remote: r, heardAt } = s;
   return {
     ...{ name: c.name, neighbour: c.neighbour, source: c.source, state: s.state, age: now - since },
     diagnostic: diagnosticText(s.diagnostic),
     ...{ transmitInterval: transmitInterval(s), detectionTime: detectionTime(s), multiplier: c.multiplier },
-    ...{ discriminator: s.discriminator, isPolling: s.isPolling },
+    ...{ discriminator: s.discriminator, isPolling: s.isPolling, isMute: sendError !== "" },
     remote: {
       ...{ state: r.state, diagnostic: diagnosticText(r.diagnostic), discriminator: r.discriminator },
-      ...{ minTx: r.minTx, minRx: r.minRx, multiplier: r.multiplier },
+      ...{ minTx: r.minTx, minRx: r.minRx, multiplier: r.multiplier, demand: r.demand },
       heardAge: heardAt === undefined ? undefined : now - heardAt,
     },
     fell: fell && { age: now - fell.at, diagnostic: diagnosticText(fell.diagnostic) },

@@ -36,10 +36,14 @@ export async function dump(what: Asked, source: Source | undefined, log: Log): P
   }
 }
 
-function namesOf(what: Asked, { config, vrrp }: Facts): readonly DumpName[] {
+function namesOf(what: Asked, { config, vrrp, bfd }: Facts): readonly DumpName[] {
   const hasVrrp = vrrp.instances.length > 0 || Object.values(vrrp.statics).some((list) => list.length > 0);
   if (what === "DATA")
-    return ["parent", ...(hasVrrp ? ["data" as const] : []), ...(config.virtualServer.length > 0 ? ["checks" as const] : [])];
+    return [
+      ...(["parent", ...(hasVrrp ? (["data"] as const) : [])] as const),
+      ...(config.virtualServer.length > 0 ? (["checks"] as const) : []),
+      ...(bfd.sessions.length > 0 ? (["bfd"] as const) : []),
+    ];
   return hasVrrp ? [what === "JSON" ? "json" : "stats"] : [];
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
+import { bfdData } from "./bfd-data.ts";
 import { checkerData } from "./checker-data.ts";
 import type { Facts } from "./facts.ts";
 import { globalsOf } from "./globals.ts";
@@ -15,6 +16,7 @@ const TEXTS: Readonly<Record<DumpName, (facts: Facts) => string>> = {
   stats: ({ status }) => vrrpStats(status.instances),
   json: vrrpJson,
   checks: checkerData,
+  bfd: bfdData,
   parent: parentData,
 };
 
@@ -35,6 +37,8 @@ export function dumpPath(name: DumpName, config: KeepalivedConfig, folder: strin
       return g.jsonDumpFile ?? join(folder, "keepalived.json");
     case "checks":
       return join(folder, `keepalived_check${infix}.data`);
+    case "bfd":
+      return join(folder, `keepalived_bfd${infix}.data`);
     case "parent":
       return join(folder, `keepalived_parent${infix}.data`);
   }

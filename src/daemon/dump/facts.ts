@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
+import type { BfdConfig } from "../../bfd/config.ts";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
 import { Fault } from "../../fault.ts";
 import type { HealthConfig } from "../../health/config.ts";
@@ -9,6 +10,7 @@ import type { Script, VrrpConfig } from "../../vrrp/config.ts";
 import type { InterfaceAddress } from "../../wire/rtnetlink-address.ts";
 import { RtNetlink } from "../../wire/rtnetlink-client.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
+import type { SessionStatus } from "../bfd/status.ts";
 import type { ServiceStatus } from "../health/status.ts";
 import { identityOf } from "../vrrp/scripts.ts";
 import type { VrrpStatus } from "../vrrp/status.ts";
@@ -22,13 +24,15 @@ export interface Facts {
   readonly health: HealthConfig;
   readonly status: VrrpStatus;
   readonly services: readonly ServiceStatus[];
+  readonly bfd: BfdConfig;
+  readonly sessions: readonly SessionStatus[];
   readonly machine: Machine;
   /** ms since 1970. */
   readonly now: number;
 }
 
 /** What a configuration asks for, and what the processes say that it has; undefined: one does not answer. */
-export interface State extends Pick<Facts, "config" | "vrrp" | "health"> {
+export interface State extends Pick<Facts, "config" | "vrrp" | "health" | "bfd" | "sessions"> {
   readonly hasVrrp: boolean;
   readonly hasHealth: boolean;
   readonly status: VrrpStatus | undefined;
@@ -37,11 +41,11 @@ export interface State extends Pick<Facts, "config" | "vrrp" | "health"> {
 
 /** Throws a Fault when a process does not answer. */
 export function factsOf(state: State): Facts {
-  const { config, vrrp, health, hasVrrp, hasHealth, status, services } = state;
+  const { config, vrrp, health, hasVrrp, hasHealth, status, services, bfd, sessions } = state;
   const mute = hasVrrp && status === undefined ? "VRRP" : hasHealth && services === undefined ? "checkers" : undefined;
   if (mute !== undefined) throw new Fault("dump", "ETIMEDOUT", `the ${mute} process does not answer`);
   return {
-    ...{ config, vrrp, health },
+    ...{ config, vrrp, health, bfd, sessions },
     status: status ?? { instances: [], groups: {}, trackers: nothingTracked },
     services: services ?? [],
     machine: thisMachine(),

@@ -5,7 +5,7 @@ import { commandText, fixed6, identityText, scriptText, title } from "./words.ts
 
 /** The section of `global_defs`, in keepalived's order; it is the same in the dumps of all processes but for a few lines. */
 
-export type Process = "parent" | "vrrp" | "checker";
+export type Process = "parent" | "vrrp" | "checker" | "bfd";
 
 /** What keepalived prints where the VRRP process would work out a default. */
 const UNSET = 4294967295;

@@ -2,16 +2,21 @@ import type { Weight } from "../../config/args.ts";
 import type { Tracked } from "../../config/entries/track.ts";
 import type { KeepalivedConfig, VrrpInstance, VrrpSyncGroup } from "../../config/keywords.ts";
 import type { Entry } from "../../config/table.ts";
+import type { TrackBfd, VrrpConfig } from "../../vrrp/config.ts";
 import type { Facts } from "./facts.ts";
 import { commandText, fixed6, identityText, item, listed, title, weightText } from "./words.ts";
 
 /** What is tracked: in an instance or a group, and the sections of scripts, files and processes. */
 
-type Blocks = Pick<VrrpInstance | VrrpSyncGroup, "trackInterface" | "trackScript" | "trackFile" | "trackProcess">;
+type Blocks = Pick<
+  VrrpInstance | VrrpSyncGroup,
+  "header" | "trackInterface" | "trackScript" | "trackFile" | "trackProcess" | "trackBfd"
+>;
 const NO_WEIGHT: Weight = { weight: 0, reverse: false };
 
 /** @param own an instance's own interface is not told of */
-export function trackedLines(block: Blocks, { config }: Facts, own?: string): string[] {
+export function trackedLines(block: Blocks, facts: Facts, own?: string): string[] {
+  const { config } = facts;
   const of = (refs: readonly Entry<Tracked>[], things: readonly Thing[], comma: string): string[] =>
     first(refs).map(({ name, weight }) => {
       const usual = things.find((thing) => thing.header === name)?.weight ?? NO_WEIGHT;
@@ -23,7 +28,14 @@ export function trackedLines(block: Blocks, { config }: Facts, own?: string): st
     ...listed("Tracked scripts :", of(block.trackScript, config.vrrpScript, "")),
     ...listed("Tracked files :", of(block.trackFile, config.trackFile, ",")),
     ...listed("Tracked processes :", of(block.trackProcess, config.vrrpTrackProcess, ",")),
+    ...listed("Tracked BFDs :", of(heeded(block, facts), config.bfdInstance, ":")),
   ];
+}
+
+/** Of the sessions that it tracks those that count. */
+function heeded({ header, trackBfd }: Blocks, { vrrp }: Facts): readonly Entry<Tracked>[] {
+  const resolved = [...vrrp.instances, ...vrrp.groups].find(({ name }) => name === header);
+  return trackBfd.filter(({ value }) => resolved?.track.bfds.some(({ name }) => name === value.name));
 }
 
 interface Thing {
@@ -113,4 +125,24 @@ export function processLines({ config, status }: Facts): string[] {
     ];
   });
   return lines.length === 0 ? [] : [title("VRRP Track processes"), ...lines];
+}
+
+export function bfdLines({ vrrp, sessions }: Facts): string[] {
+  const lines = vrrp.bfds.flatMap((bfd) => [
+    ` VRRP Track BFD = ${bfd.name}`,
+    `   Weight = ${weightText(bfd.weight)}`,
+    `   Bfd is ${sessions.some(({ name, state }) => name === bfd.name && state === "Up") ? "up" : "down"}`,
+    "   Tracking VRRP instances :",
+    ...bfdTrackers(vrrp, bfd),
+  ]);
+  return lines.length === 0 ? [] : [title("VRRP Track BFDs"), ...lines];
+}
+
+function bfdTrackers({ instances, groups }: VrrpConfig, bfd: TrackBfd): string[] {
+  const lines = instances.flatMap(({ name, track }) => {
+    const group = groups.find(({ members }) => members.includes(name));
+    const ref = [...track.bfds, ...(group?.track.bfds ?? [])].find((each) => each.name === bfd.name);
+    return ref === undefined ? [] : [item(`${name}, weight ${weightText(ref.weight ?? bfd.weight)}`)];
+  });
+  return lines.length === 0 ? [] : ["   Tracking instances :", ...lines];
 }

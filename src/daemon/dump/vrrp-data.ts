@@ -2,7 +2,7 @@ import type { Facts } from "./facts.ts";
 import { globalLines } from "./globals.ts";
 import { instanceLines, knownInstances } from "./instance.ts";
 import { garpLines, groupLines, interfaceLines, sockpoolLines, staticLines } from "./sections.ts";
-import { fileLines, processLines, scriptLines } from "./tracked.ts";
+import { bfdLines, fileLines, processLines, scriptLines } from "./tracked.ts";
 import { title } from "./words.ts";
 
 /** keepalived.data: what the VRRP process is configured to do, and what has become of it (spec 5.2). */
@@ -17,6 +17,7 @@ export function vrrpData(facts: Facts): string {
     ...scriptLines(facts),
     ...fileLines(facts),
     ...processLines(facts),
+    ...bfdLines(facts),
     ...interfaceLines(facts),
   ];
   return `${lines.join("\n")}\n`;

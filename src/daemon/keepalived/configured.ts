@@ -227,9 +227,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       const answers = [vrrp?.status(), health?.status()] as const;
       if (clear) vrrp?.send({ type: "clear" }); // comes right behind the question
       const [hasVrrp, hasHealth] = [vrrp !== undefined, health !== undefined];
-      const [status, checks] = await Promise.all(answers);
+      const [status, checks, sessions] = await Promise.all([...answers, bfd.status()]);
       return {
-        ...{ config: wanted.config, vrrp: wanted.vrrp, health: wanted.health, hasVrrp, hasHealth },
+        ...{ config: wanted.config, vrrp: wanted.vrrp, health: wanted.health, bfd: wanted.bfd, hasVrrp, hasHealth },
+        sessions,
         status: status?.type === "status" ? status : undefined,
         services: checks?.type === "status" ? checks.services : undefined,
       };

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseText } from "../../config/parse.ts";
 import { type Dest, noCounters, noRates, type Service, type ServiceKey } from "../../director/director.ts";
 import { ip } from "../../net/ip.ts";
+import { fromConfig as bfdFrom } from "../bfd/from-config.ts";
 import { fromConfig as healthFrom } from "../health/from-config.ts";
 import type { CheckStatus } from "../health/status.ts";
 import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
@@ -108,7 +109,7 @@ function file(): FileScrape {
   unit.counters.refused.set("ttl", 2).set("auth-data", 3);
   const scripts = { chk: { result: 1, isUp: true, isKnown: true, state: "running" } } as const;
   return {
-    ...{ config, vrrp, health: healthFrom(config).health, hasVrrp: true, hasHealth: false },
+    ...{ config, vrrp, health: healthFrom(config).health, bfd: bfdFrom(config), hasVrrp: true, hasHealth: false },
     status: { instances: [statusOf(unit, 50)], groups: {}, trackers: { ...nothingTracked, scripts } },
     ...{ services: undefined, sessions: [], reloads: { done: 1, refused: 2, isGood: false, lastGood: 1_700_000_001 } },
   };

@@ -1,6 +1,5 @@
 import type { Counters, Service } from "../../director/director.ts";
 import type { Status } from "../../director/status.ts";
-import type { SessionStatus } from "../bfd/status.ts";
 import type { State } from "../dump/facts.ts";
 import type { Reloads } from "./reloads.ts";
 
@@ -17,6 +16,5 @@ export interface Scrape {
 }
 
 export interface FileScrape extends State {
-  readonly sessions: readonly SessionStatus[];
   readonly reloads: Reloads;
 }
