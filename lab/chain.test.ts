@@ -3,7 +3,18 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CONNECT, DELAY, GLOBALS, instanceText, masterDown, RETRIES, serviceText, skew, startDebianVrrp } from "./keepalived.ts";
+import {
+  CONNECT,
+  DELAY,
+  GLOBALS,
+  instanceText,
+  masterDown,
+  RETRIES,
+  serviceText,
+  skew,
+  startDebianVrrp,
+  startOurKeepalived,
+} from "./keepalived.ts";
 import { startLab } from "./lab.ts";
 import { ipvsadm, type Lvsd } from "./lvsd.ts";
 import { missing } from "./needs.ts";
@@ -17,7 +28,7 @@ import { lines, until } from "./until.ts";
 
 /** The whole chain from one file a director: a VIP by VRRP, three web servers by DR, their checks, a sorry server, scripts. */
 
-const reason = missing("bin/lvsd", "bin/ipvsadm");
+const reason = missing("bin/lvsd", "bin/ipvsadm", "bin/keepalived");
 const VIP = VIPS[0];
 const [HIGH, LOW] = [150, 100];
 const WEIGHTS = { rs1: 2, rs2: 1, rs3: 1 } as const;
@@ -118,19 +129,23 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
     expect(calls()).toEqual(["d1 down", "d1 up", "d2 down", "d2 up"].map((words) => `3:${words} ${VIP}`));
   });
 
-  test("Debian's keepalived with the same file is a peer for VRRP: each takes over from the other", async () => {
+  test("Debian's keepalived with the same file is a peer for VRRP, of lvsd -f and of our keepalived: each takes over from the other", async () => {
     const { client, d1, d2 } = lab.hosts;
     await lvsds.d2!.stop();
     await start("d2", GLOBALS + serviceOf("d2"));
     const debian = startDebianVrrp(lab, d2, fileOf("d2"));
     await debian.hear(/Entering BACKUP STATE/);
     await owners(lab, { [VIP]: "d1" });
+    let ours = lvsds.d1!.running;
+    const startAsKeepalived = async (): Promise<void> => {
+      ours = await startOurKeepalived(lab, d1, fileOf("d1"));
+    };
     const pulse = await startPulse(client, VIP);
     const steps: [what: string, bound: number, does: () => Promise<unknown>, owner: string][] = [
       ["our cable is pulled", masterDown(LOW), () => cable(d1, "out"), "d2"],
       ["it is back", 0, () => cable(d1, "in"), "d1"],
       ["ours is stopped", skew(LOW), () => lvsds.d1!.stop(), "d2"],
-      ["ours starts", 0, () => start("d1"), "d1"],
+      ["ours starts as keepalived", 0, startAsKeepalived, "d1"],
       ["Debian's is stopped", 0, () => debian.stop(), "d1"],
     ];
     const at: number[] = [];
@@ -147,7 +162,8 @@ describe.skipIf(reason !== undefined)(`the chain from one file (${reason ?? "her
     }
     const refused = /bogus|mismatch|invalid|incorrect|inconsistent|expected/i;
     expect(lines(debian.stdout + debian.stderr).filter((line) => refused.test(line))).toEqual([]);
-    expect(lines(lvsds.d1!.running.stderr).filter((line) => refused.test(line))).toEqual([]);
+    expect(lines(lvsds.d1!.running.stderr + ours.stdout + ours.stderr).filter((line) => refused.test(line))).toEqual([]);
+    expect(await table("d1")).toEqual(WEIGHTS);
   });
 });
 

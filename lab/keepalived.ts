@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
+import { ROOT } from "./needs.ts";
 import type { Running } from "./running.ts";
 
 /** keepalived.conf for the labs' directors, and Debian's keepalived to carry out its VRRP. */
@@ -85,10 +86,21 @@ const serverText = ({ address, weight }: Checked["servers"][number]): string => 
 `;
 
 /** Debian's keepalived on a host; it carries out the file's VRRP only, because its checkers want the kernel's ip_vs. */
-export function startDebianVrrp(lab: Lab<string>, host: Host, conf: string): Running {
-  const [file, pid, vrrpPid] = ["debian.conf", "debian.pid", "debian-vrrp.pid"].map((name) =>
-    join(lab.directory, `${host.name}-${name}`),
-  );
-  writeFileSync(file!, conf);
-  return host.spawn(["keepalived", "-n", "-l", "-D", "-P", "-f", file!, "-p", pid!, "-r", vrrpPid!]);
+export const startDebianVrrp = (lab: Lab<string>, host: Host, conf: string): Running =>
+  startKeepalived("keepalived", lab, host, conf, ["-P"]);
+
+/** Ours under keepalived's name and command line: all that the file asks for. */
+export async function startOurKeepalived(lab: Lab<string>, host: Host, conf: string): Promise<Running> {
+  const running = startKeepalived(`${ROOT}bin/keepalived`, lab, host, conf, []);
+  await running.hear(/Startup complete/, START_TIMEOUT);
+  return running;
+}
+
+const START_TIMEOUT = 30_000; // ms
+
+function startKeepalived(program: string, lab: Lab<string>, host: Host, conf: string, flags: readonly string[]): Running {
+  const path = (name: string): string => join(lab.directory, `${host.name}-${basename(program)}-${flags.join("")}${name}`);
+  writeFileSync(path("conf"), conf);
+  const pids = ["-p", path("pid"), "-r", path("vrrp.pid"), "-c", path("checkers.pid")];
+  return host.spawn([program, "-n", "-l", "-D", ...flags, "-f", path("conf"), ...pids]);
 }
