@@ -86,8 +86,11 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   let vrrp: Child<VrrpConfig, VrrpReport> | undefined;
   let health: Child<HealthConfig, HealthReport> | undefined;
   const care: Care = { patience: () => wanted.parent.childWait, ...around.care };
+  const { giveUp: _, ...lasting } = care;
+  /** At the start a child that cannot do its work is the end of all; one that a reload brings is not. */
+  let isStart = true;
   const setting = (name: ChildName) => ({
-    ...{ name, log, care, program: around.program(`lvsd-${name}`) },
+    ...{ name, log, care: isStart || care.respawn === false ? care : lasting, program: around.program(`lvsd-${name}`) },
     ...around.setting?.(name),
   });
   const bfd = linkBfd(setting("bfd"), {
@@ -182,6 +185,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     applyAll(left);
     owner.settle();
   });
+  isStart = false;
   const suspectsOf = failureWatch(around.director);
   const doubt = (): void => {
     const servers = suspectsOf(wanted.health.services);

@@ -86,7 +86,6 @@ const rows: readonly Row[] = [
   ["", "no-mem-check", "none", "Nothing"],
   ["", "perf", "maybe", "Nothing"],
   ["", "debug", "maybe", "Nothing"],
-  ["", "ignore-sigint", "none", "SIGINT does nothing"],
   ["v", "version", "none", "The version"],
   ["h", "help", "none", "This"],
   ["", "engine", "value", "lvsd: xdp, its own data path, or kernel, the kernel's ip_vs"],
@@ -105,6 +104,7 @@ const idle: Readonly<Record<string, string>> = {
   "no-mem-check": "there is nothing to check",
   perf: "there is no perf record",
   debug: "there are no debug options",
+  "all-config": "a file that is included and missing is told, and no error",
   all: "a process with nothing to do is not started",
 };
 

@@ -12,8 +12,11 @@ const phrases: Readonly<Record<string, (values: LogValues) => string | undefined
   ...{ vrrp: () => undefined, bfd: () => undefined }, // their processes say it
   ready: () => undefined, // the director; its front tells when all is
   "process started": (values) => `Starting ${who(values)} child process, pid=${values.pid}`,
-  "process died": (values) =>
-    `${who(values)} child process(${values.pid}) died: ${values.again === false ? "Exiting" : "Respawning"}`,
+  "process died": (values) => {
+    const seconds = Number(values.againInMs ?? 0) / 1000;
+    const died = `${who(values)} child process(${values.pid}) died: ${values.again === false ? "Exiting" : "Respawning"}`;
+    return seconds > 0 ? `${died}\nRestart of ${who(values)} process delayed ${seconds} seconds to limit respawn rate` : died;
+  },
   "process failed": ({ pid, reason }) =>
     `pid ${pid} exited with permanent error ${REASONS[String(reason)] ?? "FATAL"}. Terminating`,
   killed: (values) => `${who(values)} process failed to die - forcing termination`,
