@@ -1,4 +1,4 @@
-import { type ServiceSpec, serviceId } from "../director/director.ts";
+import { type Failures, type ServiceSpec, serviceId } from "../director/director.ts";
 import type { Ip } from "../net/ip.ts";
 import type { Server, Service } from "./config.ts";
 import { destIn } from "./table.ts";
@@ -7,14 +7,6 @@ import { destIn } from "./table.ts";
  * Passive detection: connections that fail in the data path make a server suspect, which has it checked at once. It never
  * takes a server out by itself. Pure: the counters of the moment and those of before in, suspects out.
  */
-
-/** Failures since a dest was made. The data path counts them for methods whose answers it sees. */
-export interface Failures {
-  /** RSTs from the dest. */
-  readonly resets: number;
-  /** SYNs that were followed by no answer. */
-  readonly unanswered: number;
-}
 
 export interface Counted {
   readonly addr: Ip;

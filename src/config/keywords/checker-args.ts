@@ -246,7 +246,7 @@ export const persistence: Arg<number> = {
   read: (r) => (r.args[0] === undefined ? 360 : readInt(r, r.args[0], 1, 2678400)),
 };
 
-/** Failures of a second: SYNs that a server leaves unanswered, or answers with RST, and connections that it resets. */
+/** Failures of a second: SYNs that a server leaves unanswered or answers with RST. */
 export const passiveCheck: Arg<number> = {
   usage: "[FAILURES (1..)]",
   read: (r) => (r.args[0] === undefined ? 1 : readInt(r, r.args[0], 1, 4294967295)),

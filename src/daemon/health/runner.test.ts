@@ -1,78 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Operation } from "../../director/director.ts";
 import type { Result } from "../../health/checker.ts";
 import type { Check, HealthConfig, Service } from "../../health/config.ts";
-import type { Mail } from "../../health/mail.ts";
 import { check, dest, server, service, sorry, spec } from "../../health/testing.ts";
 import { ip } from "../../net/ip.ts";
-import { runHealth, type World } from "./runner.ts";
-
-/** A world whose time is told to pass and whose servers answer as they are told. */
-class FakeWorld implements World {
-  time = 0;
-  readonly said: string[] = [];
-  readonly logged: string[] = [];
-  readonly tries: { at: number; port: number }[] = [];
-  /** By address: what a try comes to; undefined: it never ends. */
-  readonly results = new Map<string, Result | undefined>();
-  #waiting: { at: number; wake: () => void }[] = [];
-  pending = 0;
-
-  now = () => this.time;
-  random = () => 0.5;
-  wheel = {
-    at: (at: number, wake: () => void) => {
-      const entry = { at, wake };
-      this.#waiting.push(entry);
-      return () => {
-        this.#waiting = this.#waiting.filter((other) => other !== entry);
-      };
-    },
-  };
-
-  probe(c: Check, _: number, done: (result: Result) => void) {
-    const to = "to" in c.probe ? c.probe.to : undefined;
-    this.tries.push({ at: this.time, port: to?.port ?? 0 });
-    const result = this.results.has(`${to?.ip}`) ? this.results.get(`${to?.ip}`) : ({ type: "ok" } as const);
-    this.pending++;
-    const over = () => void this.pending--;
-    if (result === undefined) return over;
-    const cancel = this.wheel.at(this.time, () => {
-      over();
-      done(result);
-    });
-    return () => {
-      over();
-      cancel();
-    };
-  }
-
-  apply(operations: readonly Operation[]): void {
-    for (const o of operations)
-      this.said.push("dest" in o ? `${o.op} ${o.dest.addr}${"weight" in o.dest ? ` ${o.dest.weight}` : ""}` : o.op);
-  }
-  run = ({ command }: { command: readonly string[] }) => void this.said.push(`run ${command[0]}`);
-  tell = () => {};
-  readonly mails: Mail[] = [];
-  mail = (mail: Mail) => void this.mails.push(mail);
-  log = (text: string) => void this.logged.push(text);
-
-  pass(ms: number): void {
-    const end = this.time + ms;
-    for (;;) {
-      const next = this.#waiting.filter((w) => w.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#waiting = this.#waiting.filter((w) => w !== next);
-      this.time = Math.max(this.time, next.at);
-      next.wake();
-    }
-    this.time = end;
-  }
-
-  take(): string[] {
-    return this.said.splice(0);
-  }
-}
+import { runHealth } from "./runner.ts";
+import { FakeWorld } from "./testing/world.ts";
 
 const failed: Result = { type: "failed", reason: "refused" };
 const checked = (last: number, weight = 1, more: Partial<Check> = {}) => {
