@@ -2,6 +2,7 @@ import type { BfdConfig } from "../../bfd/config.ts";
 import { diagnosticText } from "../../bfd/words.ts";
 import { explain } from "../../fault.ts";
 import type { BfdState } from "../../wire/bfd.ts";
+import { type Asked, hearDumpSignals } from "../dump/hear.ts";
 import { openLines } from "../lines.ts";
 import { openBfd, type Up } from "./bfd.ts";
 import type { SessionStatus } from "./status.ts";
@@ -29,7 +30,9 @@ export type Report =
       readonly event: { readonly name: string; readonly state: BfdState; readonly diagnostic: string };
       readonly up: Up;
     }
-  | { readonly type: "status"; readonly sessions: readonly SessionStatus[] };
+  | { readonly type: "status"; readonly sessions: readonly SessionStatus[] }
+  /** A signal asks for dumps. */
+  | { readonly type: "dump"; readonly what: Asked };
 
 const LINGER = 50; // ms, for the last messages to leave
 
@@ -53,6 +56,7 @@ export function main(argv: readonly string[]): void {
     bfd.stop();
     setTimeout(() => process.exit(0), LINGER);
   };
+  hearDumpSignals((what) => report({ type: "dump", what }));
   process.on("SIGTERM", stop).on("SIGINT", stop).on("disconnect", stop);
   process.on("message", (order: Order) => {
     if (order.type === "stop") stop();

@@ -2,11 +2,13 @@ import type { BfdConfig } from "../../bfd/config.ts";
 import type { Up } from "../bfd/bfd.ts";
 import type { Report } from "../bfd/process.ts";
 import type { SessionStatus } from "../bfd/status.ts";
+import type { Asked } from "../dump/hear.ts";
 import { Child, type ChildOptions } from "./child.ts";
 
 /** The BFD process, and the way of its news to those who track sessions: they are told all that is up, again and again. */
 
 export interface Hearers {
+  dump(what: Asked): void;
   vrrp(order: { readonly type: "bfd"; readonly up: readonly string[] }): void;
   checker(order: { readonly type: "bfd"; readonly up: readonly string[] }): void;
 }
@@ -15,7 +17,7 @@ export interface BfdLink {
   /** @returns what went wrong */
   configure(config: BfdConfig): Promise<string | undefined>;
   /** One of the hearers is new. */
-  tell(who: keyof Hearers): void;
+  tell(who: keyof Up): void;
   status(): Promise<readonly SessionStatus[]>;
   /** Whether it answers within `ms`; true when there is none. */
   isAlive(ms: number): Promise<boolean>;
@@ -32,7 +34,7 @@ export function linkBfd(
   const { log } = options;
   let child: Child<BfdConfig, Report> | undefined;
   let up = NONE;
-  const tell = (who: keyof Hearers): void => hearers[who]({ type: "bfd", up: up[who] });
+  const tell = (who: keyof Up): void => hearers[who]({ type: "bfd", up: up[who] });
   const tellAll = (now: Up): void => {
     up = now;
     tell("vrrp");
@@ -42,6 +44,7 @@ export function linkBfd(
     if (report.type === "failed") log.error("bfd refused", { reason: report.reason });
     if (report.type === "event") log.info("bfd", { ...report.event });
     if (report.type === "event" || report.type === "ready") tellAll(report.up);
+    if (report.type === "dump") hearers.dump(report.what);
   };
   return {
     async configure(config) {

@@ -96,6 +96,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const bfd = linkBfd(setting("bfd"), {
     vrrp: (order) => vrrp?.send(order),
     checker: (order) => health?.send(order),
+    dump: (what) => around.onDump?.(what),
   });
   let isStopped = false;
   /** Operations so far. */
