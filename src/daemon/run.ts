@@ -18,6 +18,7 @@ import { type Orders, openOrders } from "./keepalived/orders.ts";
 import type { Once } from "./keepalived/parent-words.ts";
 import { enterNamed } from "./keepalived/place.ts";
 import { namespaceIn, openReader, tellFindings, type Wanted } from "./keepalived/read.ts";
+import { followReloadTime } from "./keepalived/reload-time.ts";
 import { type Lvsd, startLvsd } from "./lvsd.ts";
 import { counted, type Reloads } from "./metrics/reloads.ts";
 import type { LvsdOptions } from "./options.ts";
@@ -102,6 +103,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   const givenUp = new Promise<Stop>((resolve) => {
     giveUp = (exit) => resolve({ signal: "none", exit });
   });
+  let stopReloads = (): void => {};
   if (first === undefined) front.ready?.();
   else {
     const { owned } = places;
@@ -114,6 +116,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     orders = given;
     reloads = seen;
     reload = () => void reloaded(given, begun).catch((error) => log.error("not reloaded", { reason: explain(error) }));
+    stopReloads = followReloadTime({ words: () => begun.wanted().config.globalDefs, reload: () => reload(), log, now: Date.now });
     void begun.begun.then(() => {
       notifyManager(readyText(begun));
       front.ready?.();
@@ -124,6 +127,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   const { signal, exit } = await Promise.race([asking, givenUp]);
   log.info("stopping", { signal });
   notifyManager("STOPPING=1");
+  stopReloads();
   orders?.close();
   await configured?.stop(options);
   await lvsd.stop();

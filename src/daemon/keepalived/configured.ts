@@ -211,8 +211,6 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (isStopped) return { troubles: ["lvsd is stopping"], operations: 0 };
       const [before, askedBefore] = [wanted, asked];
       wanted = next;
-      for (const word of ["namespace", "instance"] as const)
-        if (before.parent[word] !== next.parent[word]) log.warn("cannot change", { word, reason: "not at a reload; restart" });
       if (!isDeepStrictEqual(before.fifos, next.fifos)) {
         for (const fifo of fifos) fifo.close();
         fifos = openFifos(next, log);

@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseText } from "../../config/parse.ts";
 import { service } from "../../health/testing.ts";
@@ -34,6 +37,9 @@ const wanted = (quorum: number): Wanted => ({
 let running: Wanted;
 let files: Record<string, Reading>;
 let orders: Orders;
+/** Looks at something while a file is read. */
+let seen: (() => string) | undefined;
+let last: string | undefined;
 const quorum = (): number => running.health.services[0]!.quorum;
 
 beforeEach(() => {
@@ -54,13 +60,18 @@ beforeEach(() => {
     },
   };
   const director = { service: () => undefined };
+  seen = undefined;
+  const read = (path: string): Reading => {
+    last = seen?.();
+    return files[path]!;
+  };
   orders = openOrders({
     path: "/own",
     configured,
     director,
     log: silent,
     now: () => Date.now(),
-    read: (path) => files[path]!,
+    read,
     errors: ["/own:7:3: error: old"],
   });
 });
@@ -104,6 +115,42 @@ test("an error that the file had at the start is left out as before, at whatever
   files["/own"] = { wanted: wanted(4), errors: ["/own:9:1: error: old"], notes: [] };
   expect(await orders.reload()).toMatchObject({ isDone: false });
   expect(quorum()).toBe(3);
+});
+
+test("with reload_check_config an error refuses the file though it was there at the start, and is written down", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lvsd-orders-"));
+  const path = join(folder, "check.log");
+  const { config } = parseText(`global_defs {\n  reload_check_config ${path}\n}\n`);
+  files["/own"] = { wanted: { ...wanted(2), config }, errors: [], notes: [] };
+  expect((await orders.reload()).isDone).toBe(true);
+  files["/own"] = { wanted: { ...wanted(3), config }, errors: ["/own:7:3: error: old"], notes: [] };
+  expect((await orders.reload()).remarks).toEqual([`New config failed validation, see ${path} for details`]);
+  expect([quorum(), readFileSync(path, "utf8")]).toEqual([2, "/own:7:3: error: old\n"]);
+  rmSync(folder, { recursive: true });
+});
+
+test("what cannot be changed at a reload refuses the file", async () => {
+  const { config } = parseText("net_namespace other\ninstance one\n");
+  files["/own"] = { wanted: { ...wanted(2), config }, errors: [], notes: [] };
+  expect((await orders.reload()).problems).toEqual([
+    "/own: error: Cannot change network namespace at a reload - please restart lvsd",
+    "/own: error: Cannot change instance name at a reload - please restart lvsd",
+  ]);
+  expect((await orders.plan()).problems).toHaveLength(2);
+  expect(quorum()).toBe(1);
+});
+
+test("the reload file is there, and empty, while files are read", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lvsd-orders-"));
+  const path = join(folder, "reading");
+  const { config } = parseText(`global_defs {\n  reload_file ${path}\n}\n`);
+  files["/own"] = { wanted: { ...wanted(2), config }, errors: [], notes: [] };
+  await orders.reload();
+  writeFileSync(path, "somebody writes the file");
+  seen = () => readFileSync(path, "utf8");
+  await orders.reload();
+  expect([last, existsSync(path)]).toEqual(["", false]);
+  rmSync(folder, { recursive: true });
 });
 
 test("an apply that is not confirmed is taken back after its time", async () => {

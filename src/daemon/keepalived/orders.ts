@@ -6,6 +6,7 @@ import { explain } from "../../fault.ts";
 import type { Configured, Done } from "./configured.ts";
 import { planOf } from "./plan.ts";
 import type { Reading, Wanted } from "./read.ts";
+import { tellFailedCheck, unchangeable, whileReading } from "./reload-words.ts";
 
 /**
  * What may be asked of a configuration at work: reload, plan, apply with or without a confirmation to come. One at a time.
@@ -85,8 +86,11 @@ export function openOrders({ path, errors, configured, director, log, now, read 
   const judge = (file: string): Verdict => {
     const found = read(file);
     if ("problems" in found) return found;
-    const fresh = found.errors.filter((error) => !running.known.has(withoutPlace(error)));
-    if (fresh.length > 0) return { problems: fresh };
+    const { config } = running.wanted;
+    const isChecked = config.globalDefs?.reloadCheckConfig !== undefined;
+    const fresh = found.errors.filter((error) => isChecked || !running.known.has(withoutPlace(error)));
+    const problems = [...fresh, ...unchangeable(config, found.wanted.config).map((text) => `${file}: error: ${text}`)];
+    if (problems.length > 0) return { problems };
     const known = new Set(found.errors.map(withoutPlace));
     return { next: { file, wanted: found.wanted, known }, notes: [...found.errors, ...found.notes] };
   };
@@ -127,8 +131,12 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     const began = now();
     if (pending !== undefined)
       return outcome(from, began, false, [`an apply of ${pending.file} waits: lvsctl confirm, or lvsctl revert`]);
-    const found = judge(from);
-    if ("problems" in found) return outcome(from, began, false, ["the file has errors"], found);
+    const { config } = running.wanted;
+    const found = whileReading(config, log, () => judge(from));
+    if ("problems" in found) {
+      const { problems } = found;
+      return outcome(from, began, false, [tellFailedCheck(config, problems, log) ?? "the file has errors"], { problems });
+    }
     const before = running;
     const changes = await changesTo(found.next);
     const { troubles, operations } = await carryOut(found.next);

@@ -4,7 +4,7 @@ import type { ParseResult } from "../../config/parse.ts";
 const UNDONE: ReadonlySet<string> = new Set([
   ...["lvs_sync_daemon"],
   ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
-  ...["net_namespace_ipvs", "reload_time_file", "reload_file"],
+  ...["net_namespace_ipvs"],
   ...["syn_proxy", "establish_timeout", "expire_quiescent_conn"],
 ]);
 
