@@ -20,10 +20,43 @@ export interface VrrpConfig {
   /** Nothing is started before. */
   readonly startupDelay: Millis;
   readonly tuning: Tuning;
+  readonly globals: VrrpGlobals;
   /** Between gratuitous ARPs, and between neighbour advertisements, on one interface. */
   readonly garpInterval: Millis;
   readonly gnaInterval: Millis;
 }
+
+/** The rarer of the global words. */
+export interface VrrpGlobals {
+  /** Adverts of a VRID that no instance has are told of, once each. */
+  readonly logUnknownVrids: boolean;
+  /** FIFOs are told all states after a reload. */
+  readonly statesOnReload: boolean;
+  /** Nothing is started before the machine has been up for so long. */
+  readonly delayAfterBoot: Millis;
+  /** The kernel tells switches of link-local groups. */
+  readonly localIgmp: boolean;
+  /** Interfaces that share a pace of their own. */
+  readonly garpGroups: readonly GarpGroup[];
+  /** How long a change of a link must last to count. */
+  readonly linkDelays: readonly { readonly interface: string; readonly down: Millis; readonly up: Millis }[];
+  /** Where packets to addresses that are not accepted are dropped. */
+  readonly firewall: { readonly table: string; readonly priority: number };
+  /** Bytes for what the kernel answers and tells; undefined: enough. */
+  readonly netlinkRoom: { readonly commands: number | undefined; readonly events: number | undefined };
+}
+
+export interface GarpGroup {
+  readonly interfaces: readonly string[];
+  readonly garpInterval: Millis;
+  readonly gnaInterval: Millis;
+}
+
+export const standardGlobals: VrrpGlobals = {
+  ...{ logUnknownVrids: false, statesOnReload: false, delayAfterBoot: 0, localIgmp: true, garpGroups: [], linkDelays: [] },
+  firewall: { table: "keepalived", priority: -1 },
+  netlinkRoom: { commands: undefined, events: undefined },
+};
 
 export interface Instance {
   readonly name: string;
@@ -58,6 +91,14 @@ export interface Instance {
   readonly ttl: number;
   /** What version 3 over IPv4 is sent with; both are understood. */
   readonly sum: "pseudo" | "plain";
+  /** By unicast, the sum of keepalived before 1.3.6: sent from the start, as soon as a peer sends it, or never. */
+  readonly oldSum: "always" | "auto" | "never";
+  /** `unicast_fault_no_peer`: without peers it is in FAULT. */
+  readonly faultWithoutPeers: boolean;
+  /** Bytes for adverts that wait to be read; undefined: the system's. */
+  readonly receiveRoom: number | undefined;
+  /** Removing an address keeps the others of its net. */
+  readonly promoteSecondaries: boolean;
   /** Send gratuitous ARPs in the form of a reply. */
   readonly garpReplies: boolean;
   readonly announce: Announcing;
@@ -212,6 +253,9 @@ export interface Notify {
   readonly fault: Script | undefined;
   readonly stop: Script | undefined;
   readonly masterRxLowerPri: Script | undefined;
+  readonly deleted: Script | undefined;
+  /** `notify_deleted`: one that a reload removes is told as DELETED, not as FAULT. */
+  readonly tellsDeleted: boolean;
   /** On every change, with arguments. */
   readonly any: Script | undefined;
   /** FIFOs hear of new priorities too. */

@@ -19,6 +19,7 @@ const specific: Partial<Record<NotifyWord, keyof Notify>> = {
   FAULT: "fault",
   STOP: "stop",
   MASTER_RX_LOWER_PRI: "masterRxLowerPri",
+  DELETED: "deleted",
 };
 
 /** The programs to be run, in order: the specific one with its own arguments only, then `notify` with four more. */

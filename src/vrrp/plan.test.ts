@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { ip } from "../net/ip.ts";
 import { untuned } from "../tuning.ts";
 import type { Instance, TrackScript, VrrpConfig } from "./config.ts";
+import { standardGlobals } from "./config.ts";
 import { planVrrp, type Seen } from "./plan.ts";
 import { instance, noNotify, noTracking } from "./testing.ts";
 
@@ -16,6 +17,7 @@ const config = (...instances: Instance[]): VrrpConfig => ({
     scriptSecurity: false,
     fifos: [],
     tuning: untuned,
+    globals: standardGlobals,
   },
   statics: { addresses: [], routes: [], rules: [] },
   ...{ startupDelay: 0, garpInterval: 0, gnaInterval: 0 },

@@ -56,6 +56,7 @@ const globals: Tellers<VrrpConfig> = {
   tuning: (from, to) => differences(from, to, {}).map((change) => ({ ...change, field: `vrrp process ${change.field}` })),
   fifos: items("vrrp_notify_fifo", ({ path, reader }) => (reader === undefined ? path : `${path} ${text(reader)}`)),
   startupDelay: value("vrrp_startup_delay", seconds),
+  globals: within({}),
   garpInterval: value("vrrp_garp_interval", seconds),
   gnaInterval: value("vrrp_gna_interval", seconds),
 };
@@ -89,6 +90,8 @@ const notifyTellers: Tellers<Notify> = {
   fault: value("notify_fault"),
   stop: value("notify_stop"),
   masterRxLowerPri: value("notify_master_rx_lower_pri"),
+  deleted: value("notify_deleted"),
+  tellsDeleted: untold,
   any: value("notify"),
   priorityChanges: value("notify_priority_changes"),
 };
@@ -119,6 +122,10 @@ const instanceTellers: Tellers<Instance> = {
   checkPeers: value("check_unicast_src"),
   ttl: value("unicast_ttl"),
   sum: value("v3_checksum_as_v2", (sum) => (sum === "plain" ? "on" : "off")),
+  oldSum: value("old_unicast_checksum"),
+  faultWithoutPeers: value("unicast_fault_no_peer"),
+  receiveRoom: value("kernel_rx_buf_size"),
+  promoteSecondaries: value("promote_secondaries"),
   announce: within(announceTellers),
   downTimerAdverts: value("down_timer_adverts"),
   lowerPrioNoAdvert: value("lower_prio_no_advert"),

@@ -8,7 +8,7 @@ import type { Router } from "./machine.ts";
 export const noTracking: Tracking = { interfaces: [], scripts: [], files: [], processes: [], bfds: [] };
 export const noNotify: Notify = {
   ...{ master: undefined, backup: undefined, fault: undefined, stop: undefined },
-  ...{ masterRxLowerPri: undefined, any: undefined, priorityChanges: false },
+  ...{ masterRxLowerPri: undefined, deleted: undefined, tellsDeleted: false, any: undefined, priorityChanges: false },
 };
 
 export const router: Router = {
@@ -56,6 +56,7 @@ export const instance: Instance = {
   checkPeers: false,
   ttl: 255,
   sum: "pseudo",
+  ...{ oldSum: "auto", faultWithoutPeers: false, receiveRoom: undefined, promoteSecondaries: false },
   garpReplies: false,
   announce: router.announce,
   downTimerAdverts: 3,

@@ -24,9 +24,8 @@ const [NEWTABLE, DELTABLE, NEWCHAIN, NEWRULE] = [0, 2, 3, 6];
 const NFPROTO_INET = 1;
 const NUMBER: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 };
 
-/** Hooks of the INET family, and the place before the filters of others. */
+/** Hooks of the INET family. */
 const HOOKS = { in: 1, out: 3 } as const;
-const PRIORITY = -1;
 /** The table goes with the socket that made it, so that nothing is left of a process that was killed (kernel 5.12). */
 const OWNED = 2;
 const [NF_DROP, NF_ACCEPT] = [0, 1];
@@ -47,8 +46,11 @@ export interface Batch {
   readonly answers: number;
 }
 
-/** The table as it is to be: packets to and from the addresses are dropped. No addresses: no table. */
-export function dropAddresses(table: string, addresses: readonly Ip[]): Batch {
+/**
+ * The table as it is to be: packets to and from the addresses are dropped. No addresses: no table.
+ * @param priority of its chains; -1: before the filters of others
+ */
+export function dropAddresses(table: string, addresses: readonly Ip[], priority = -1): Batch {
   const name = attribute(1, textBytes(table));
   const add = message(NEWTABLE, NLM_F_CREATE, concat([name, attribute(2, be32(OWNED))]));
   // To add what may be there and delete it is the way to begin anew without knowing.
@@ -56,7 +58,7 @@ export function dropAddresses(table: string, addresses: readonly Ip[]): Batch {
   if (addresses.length > 0) {
     messages.push(add);
     for (const chain of ["in", "out"] as const) {
-      messages.push(message(NEWCHAIN, NLM_F_CREATE, chainOf(table, chain)));
+      messages.push(message(NEWCHAIN, NLM_F_CREATE, chainOf(table, chain, priority)));
       const exceptions = NEIGHBOUR_DISCOVERY.map((type) => [
         ...protocolIs(ICMPV6),
         ...byteIs("transport", 0, [type]),
@@ -90,11 +92,11 @@ const message =
       ...{ sequence, port: 0, payload: concat([general(NFPROTO_INET, 0), body]) },
     });
 
-function chainOf(table: string, chain: keyof typeof HOOKS): Uint8Array {
+function chainOf(table: string, chain: keyof typeof HOOKS, priority: number): Uint8Array {
   return concat([
     attribute(1, textBytes(table)),
     attribute(3, textBytes(chain)),
-    nested(4, attribute(1, be32(HOOKS[chain])), attribute(2, be32(PRIORITY))),
+    nested(4, attribute(1, be32(HOOKS[chain])), attribute(2, be32(priority))),
     attribute(5, be32(NF_ACCEPT)),
     attribute(7, textBytes("filter")),
   ]);

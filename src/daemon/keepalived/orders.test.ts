@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseText } from "../../config/parse.ts";
 import { service } from "../../health/testing.ts";
 import { untuned } from "../../tuning.ts";
+import { standardGlobals } from "../../vrrp/config.ts";
 import { silent } from "../testing/fake-director.ts";
 import { type Orders, openOrders } from "./orders.ts";
 import { parentWords } from "./parent-words.ts";
@@ -23,6 +24,7 @@ const wanted = (quorum: number): Wanted => ({
       scriptSecurity: false,
       fifos: [],
       tuning: untuned,
+      globals: standardGlobals,
     },
     statics: { addresses: [], routes: [], rules: [] },
     ...{ startupDelay: 0, garpInterval: 0, gnaInterval: 0 },

@@ -2,6 +2,7 @@ import { explain } from "../../fault.ts";
 import { familyOf, type Ip } from "../../net/ip.ts";
 import { closeFd } from "../../platform/process.ts";
 import { openPacketSocket, send } from "../../platform/socket.ts";
+import type { GarpGroup } from "../../vrrp/config.ts";
 import type { Millis } from "../../vrrp/machine.ts";
 import { emitArp, gratuitousArp } from "../../wire/arp.ts";
 import { emitNeighbourAdvert, unsolicitedAdvert } from "../../wire/ndp.ts";
@@ -33,6 +34,8 @@ export interface Pace {
   /** Between two of a kind on one interface; 0: none. */
   readonly garp: Millis;
   readonly gna: Millis;
+  /** Interfaces that have a pace of their own, together. */
+  readonly groups: readonly GarpGroup[];
 }
 
 export function openAnnouncer(first: Pace, log: (text: string) => void, namespace?: string): Announcer {
@@ -67,9 +70,11 @@ export function openAnnouncer(first: Pace, log: (text: string) => void, namespac
     },
     announce(a) {
       const isIpv4 = familyOf(a.address) === "ipv4";
-      const gap = isIpv4 ? pace.garp : pace.gna;
+      const group = pace.groups.find((g) => g.interfaces.includes(a.link.name));
+      const own = group === undefined ? pace : { garp: group.garpInterval, gna: group.gnaInterval };
+      const gap = isIpv4 ? own.garp : own.gna;
       if (gap === 0) return transmit(a);
-      const key = `${a.link.ifindex} ${isIpv4}`;
+      const key = `${group === undefined ? a.link.ifindex : group.interfaces.join(" ")} ${isIpv4}`;
       const queue = queues.get(key) ?? { waiting: [], next: 0, gap };
       queues.set(key, queue);
       queue.gap = gap;

@@ -1,12 +1,11 @@
 import { explain, Fault } from "../../fault.ts";
 import type { Ip } from "../../net/ip.ts";
 import { type NetlinkSocket, openNetlink } from "../../platform/netlink.ts";
+import type { VrrpGlobals } from "../../vrrp/config.ts";
 import { parseAnswer, parseMessages } from "../../wire/netlink.ts";
 import { dropAddresses, NETLINK_NETFILTER } from "../../wire/nftables.ts";
 
 /** `no_accept`: while it is master, packets to and from its addresses are dropped (spec 3.9). */
-
-const TABLE = "lvsd_vrrp";
 
 export interface Firewall {
   /** From now on these and no others. */
@@ -15,7 +14,7 @@ export interface Firewall {
 }
 
 /** Touches nothing as long as there is nothing to refuse. */
-export function openFirewall(log: (text: string) => void, namespace?: string): Firewall {
+export function openFirewall(place: VrrpGlobals["firewall"], log: (text: string) => void, namespace?: string): Firewall {
   let socket: NetlinkSocket | undefined;
   let inForce = "";
   return {
@@ -24,7 +23,7 @@ export function openFirewall(log: (text: string) => void, namespace?: string): F
       if (wanted.join() === inForce) return;
       try {
         socket ??= openNetlink({ protocol: NETLINK_NETFILTER, ...(namespace === undefined ? {} : { namespace }) });
-        apply(socket, wanted);
+        apply(socket, place, wanted);
         inForce = wanted.join();
       } catch (error) {
         log(`no_accept is not in force: ${explain(error)}`);
@@ -37,8 +36,8 @@ export function openFirewall(log: (text: string) => void, namespace?: string): F
   };
 }
 
-function apply(socket: NetlinkSocket, addresses: readonly Ip[]): void {
-  const { bytes, answers } = dropAddresses(TABLE, addresses);
+function apply(socket: NetlinkSocket, { table, priority }: VrrpGlobals["firewall"], addresses: readonly Ip[]): void {
+  const { bytes, answers } = dropAddresses(table, addresses, priority);
   socket.send(bytes);
   let errno = 0;
   for (let left = answers; left > 0; ) {

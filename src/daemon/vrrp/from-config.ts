@@ -22,6 +22,7 @@ import type {
 import type { Announcing } from "../../vrrp/machine.ts";
 import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
 import { tuningOf } from "../tuner.ts";
+import { globalsOf, rxRoom, vmacName } from "./from-globals.ts";
 import { broadcastOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
 
 /** What a keepalived.conf says about VRRP (spec 2.8 to 2.13), as values with every default filled in. */
@@ -52,6 +53,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     garpInterval: ms(g?.vrrpGarpInterval ?? 0),
     gnaInterval: ms(g?.vrrpGnaInterval ?? 0),
     tuning: tuningOf(g, "vrrp"),
+    globals: globalsOf(config),
   };
 }
 
@@ -84,6 +86,10 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     checkPeers: i.checkUnicastSrc ?? (g?.vrrpCheckUnicastSrc || values(i.unicastPeer).some(hasTtl)),
     ttl: i.unicastTtl ?? 255,
     sum: (i.v3ChecksumAsV2 ?? g?.v3ChecksumAsV2) === true ? "plain" : "pseudo",
+    oldSum: i.oldUnicastChecksum === undefined ? "auto" : i.oldUnicastChecksum === "never" ? "never" : "always",
+    faultWithoutPeers: i.unicastFaultNoPeer,
+    receiveRoom: i.kernelRxBufSize ?? rxRoom(g, family),
+    promoteSecondaries: i.promoteSecondaries,
     garpReplies: false,
     announce: announcing(g, i, strict),
     downTimerAdverts: i.downTimerAdverts ?? g?.vrrpDownTimerAdverts ?? 3,
@@ -96,7 +102,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     trackPrimary: !i.dontTrackPrimary,
     track: withAddressLinks(counting(config, trackingOf(i), groupWith(config, i.header)), i),
     notify: notifyOf(g, i),
-    vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? `vrrp${family === "ipv6" ? "6" : ""}.${i.virtualRouterId}`),
+    vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? vmacName(g, family, i.virtualRouterId!)),
     vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
   };
 }
@@ -189,11 +195,25 @@ function withAddressLinks(t: Tracking, i: VrrpInstance): Tracking {
   return { ...t, interfaces: [...t.interfaces, ...[...new Set(links)].map((name) => ({ name, weight: undefined }))] };
 }
 
+/** `global_tracking`: what one member tracks counts for all. */
+function globalTracking(config: KeepalivedConfig, group: VrrpSyncGroup): Tracking {
+  const names = values(group.group).flat();
+  const all = [group, ...config.vrrpInstance.filter(({ header }) => names.includes(header))].map(trackingOf);
+  const unique = (lists: (readonly TrackRef[])[]): TrackRef[] => [...new Map(lists.flat().map((r) => [r.name, r])).values()];
+  return {
+    interfaces: unique(all.map((t) => t.interfaces)),
+    scripts: unique(all.map((t) => t.scripts)),
+    files: unique(all.map((t) => t.files)),
+    processes: unique(all.map((t) => t.processes)),
+    bfds: unique(all.map((t) => t.bfds)),
+  };
+}
+
 function groupOf(config: KeepalivedConfig, group: VrrpSyncGroup): SyncGroup {
   return {
     name: group.header,
     members: values(group.group).flat(),
-    track: counting(config, trackingOf(group), undefined), // what the group itself tracks always counts: keepalived 2.2.7
+    track: counting(config, group.globalTracking ? globalTracking(config, group) : trackingOf(group), undefined), // what the group itself tracks always counts: keepalived 2.2.7
     notify: notifyOf(config.globalDefs, group),
   };
 }
@@ -206,6 +226,8 @@ function notifyOf(g: GlobalDefs | undefined, block: VrrpInstance | VrrpSyncGroup
     stop: script(g, block.notifyStop),
     masterRxLowerPri: "notifyMasterRxLowerPri" in block ? script(g, block.notifyMasterRxLowerPri) : undefined,
     any: script(g, block.notify),
+    deleted: "notifyDeleted" in block ? script(g, block.notifyDeleted) : undefined,
+    tellsDeleted: "notifyDeleted" in block && block.notifyDeleted !== undefined,
     priorityChanges: block.notifyPriorityChanges ?? g?.vrrpNotifyPriorityChanges ?? false,
   };
 }

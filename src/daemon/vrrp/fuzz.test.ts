@@ -4,6 +4,7 @@ import { mac } from "../../net/mac.ts";
 import { untuned } from "../../tuning.ts";
 import type { Heard } from "../../vrrp/accept.ts";
 import type { Instance, VrrpConfig } from "../../vrrp/config.ts";
+import { standardGlobals } from "../../vrrp/config.ts";
 import { instance } from "../../vrrp/testing.ts";
 import { plainAddress } from "../../wire/rtnetlink-client.ts";
 import { vridOf } from "../../wire/vrrp.ts";
@@ -43,7 +44,16 @@ class Rig {
     };
     const config: VrrpConfig = {
       ...{ instances: [{ ...instance, vrid: VRID, ...dialectOf(dialect) }], groups: [], scripts: [], files: [], processes: [] },
-      ...{ fifos: [], statics, scriptSecurity: false, startupDelay: 0, garpInterval: 0, gnaInterval: 0, tuning: untuned },
+      ...{
+        fifos: [],
+        statics,
+        scriptSecurity: false,
+        startupDelay: 0,
+        garpInterval: 0,
+        gnaInterval: 0,
+        tuning: untuned,
+        globals: standardGlobals,
+      },
     } as unknown as VrrpConfig;
     this.runner = new VrrpRunner(config, {
       now: () => this.now,

@@ -27,7 +27,7 @@ import {
 
 /** The kernel's links, addresses, routes and rules: as they are, changes of them, and changing them. */
 
-const IFF_RUNNING = 0x40;
+export const IFF_RUNNING = 0x40;
 const ROUTE_GROUPS = [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE];
 const ADDRESS_GROUPS = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR];
 /** There, or gone, already: somebody was faster, and the outcome is what was wanted. */
@@ -54,15 +54,18 @@ export interface Network {
 
 export interface NetworkOptions {
   readonly namespace?: string;
+  /** Bytes for what waits to be read. */
+  readonly room?: { readonly commands: number | undefined; readonly events: number | undefined };
   /** Something may have changed: links, addresses, routes or rules. */
   onChange(): void;
   log(text: string): void;
 }
 
-export function openNetwork({ namespace, onChange, log }: NetworkOptions): Network {
+export function openNetwork({ namespace, room, onChange, log }: NetworkOptions): Network {
   const place = namespace === undefined ? {} : { namespace };
-  const port = openNetlink({ protocol: NETLINK_ROUTE, ...place });
-  const ears = openNetlink({ protocol: NETLINK_ROUTE, groups: ADDRESS_GROUPS, ...place });
+  const roomOf = (bytes: number | undefined) => (bytes === undefined ? {} : { receiveRoom: bytes });
+  const port = openNetlink({ protocol: NETLINK_ROUTE, ...place, ...roomOf(room?.commands) });
+  const ears = openNetlink({ protocol: NETLINK_ROUTE, groups: ADDRESS_GROUPS, ...place, ...roomOf(room?.events) });
   let routes = false;
   const client = new NetlinkClient(port);
   const kernel = new RtNetlink(port);

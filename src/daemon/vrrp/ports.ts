@@ -15,6 +15,7 @@ import {
   SOL_SOCKET,
   send,
   setOption,
+  setReceiveRoom,
 } from "../../platform/socket.ts";
 import type { Heard } from "../../vrrp/accept.ts";
 import { PROTOCOL } from "../../wire/ipv4.ts";
@@ -105,6 +106,8 @@ export interface Receiver {
   readonly fd?: number;
   /** Idempotent. Throws a Fault. */
   join(group: Ip): void;
+  /** At least so many bytes for what waits. */
+  makeRoom?(bytes: number): void;
   /** Hands over what is there without waiting for the event loop. */
   drain(): void;
   close(): void;
@@ -151,7 +154,13 @@ export function openReceiver(
     }
   };
   watch = watchFd(fd, drain);
+  let room = 0;
   return {
+    makeRoom(bytes) {
+      if (bytes <= room) return; // shared: the one that wants most has its way
+      setReceiveRoom(fd, bytes);
+      room = bytes;
+    },
     fd,
     drain,
     join(group) {

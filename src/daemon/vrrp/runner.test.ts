@@ -5,6 +5,7 @@ import { untuned } from "../../tuning.ts";
 import type { Heard } from "../../vrrp/accept.ts";
 import { addressKey, type Change } from "../../vrrp/addresses.ts";
 import type { Instance, SyncGroup, VrrpConfig } from "../../vrrp/config.ts";
+import { standardGlobals } from "../../vrrp/config.ts";
 import { fifoLine } from "../../vrrp/notify.ts";
 import { instance, noNotify, noTracking } from "../../vrrp/testing.ts";
 import type { InterfaceAddress } from "../../wire/rtnetlink-address.ts";
@@ -141,6 +142,7 @@ const config = (instances: readonly Partial<Instance>[], groups: readonly SyncGr
     scriptSecurity: false,
     startupDelay: 0,
     tuning: untuned,
+    globals: standardGlobals,
     garpInterval: 0,
     gnaInterval: 0,
   },

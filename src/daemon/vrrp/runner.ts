@@ -14,7 +14,7 @@ import type { Listen } from "./ports.ts";
 import { virtualOf } from "./source.ts";
 import { trackedBy } from "./tracked.ts";
 import type { Trackers } from "./trackers.ts";
-import { destinations, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
+import { destinations, hasOldSum, newUnit, routerOf, sendAdvert, type Unit } from "./unit.ts";
 import { isFor, isSameWire, type SocketMaker, Wires } from "./wires.ts";
 
 /** Runs instances: feeds their machines, and has done what these want. All that is outside comes in as Surroundings. */
@@ -31,6 +31,13 @@ export interface Surroundings extends SocketMaker, HolderTools {
   log(text: string, detail: boolean): void;
 }
 
+const STATE_WORDS = { init: undefined, backup: "BACKUP", master: "MASTER", fault: "FAULT" } as const;
+/** Whom scripts are not run for. */
+const NOBODY: Notify = {
+  ...{ master: undefined, backup: undefined, fault: undefined, stop: undefined, masterRxLowerPri: undefined },
+  ...{ deleted: undefined, tellsDeleted: false, any: undefined, priorityChanges: false },
+};
+const MOST_STRANGERS = 64;
 /** Between two looks at what others have done to our addresses. */
 const RECONCILE_GAP = 50; // ms
 /** Names of timers that are not of an instance: those have no spaces. */
@@ -46,6 +53,9 @@ export class VrrpRunner {
   readonly groupWords = new Map<string, string>();
   #config: VrrpConfig;
   #isStarted = false;
+  /** One that a reload removes and that is to be told so. */
+  #leaving: Unit | undefined;
+  readonly #strangers = new Set<string>();
   /** The kernel has told of changes that have not been looked at. */
   #isStale = false;
   /** What the timer is set to. */
@@ -169,11 +179,21 @@ export class VrrpRunner {
   }
 
   #hear(listen: Listen, vrid: number, heard: Heard): void {
+    let isKnown = !this.#config.globals.logUnknownVrids;
     for (const unit of this.units.values()) {
+      isKnown ||= unit.config.vrid === vrid && unit.config.family === listen.family;
       const isListening = unit.state.name === "backup" || unit.state.name === "master";
       if (unit.config.vrid === vrid && isListening && isFor(unit, listen, heard)) this.#advert(unit, heard);
     }
+    if (!isKnown) this.#stranger(`VRID(${vrid}) received on interface(${listen.link?.name ?? "any"}) from ${heard.from}`);
     this.#arm();
+  }
+
+  /** Told once each, and not for ever. */
+  #stranger(text: string): void {
+    if (this.#strangers.has(text) || this.#strangers.size >= MOST_STRANGERS) return;
+    this.#strangers.add(text);
+    this.#out.log(`Unknown ${text}. ignoring...`, false);
   }
 
   #advert(unit: Unit, heard: Heard): void {
@@ -187,6 +207,10 @@ export class VrrpRunner {
     if (complaint !== undefined) this.#refused(unit, complaint);
     unit.memory = remember(unit.memory, heard);
     if (advert.priority === 0) unit.counters.zeroReceived++;
+    if (advert.sum === "old" && unit.config.oldSum === "auto" && !unit.usesOldSum && hasOldSum(unit.config)) {
+      unit.usesOldSum = true;
+      this.#say(unit, "Setting unicast VRRPv3 checksum to old version");
+    }
     const facts = { priority: advert.priority, own: unit.priority, state: unit.state.name, complaint: complaint !== undefined };
     this.#told(unit, accepted(unit.diagnosis, heard.from, facts, this.#out.now()));
     this.#feed(unit, { type: "advert", from: heard.from, priority: advert.priority, interval: advert.interval * 10 });
@@ -302,6 +326,7 @@ export class VrrpRunner {
   }
 
   #tell(unit: Unit, word: NotifyWord): void {
+    if (unit === this.#leaving && word !== "DELETED") return;
     const { name, notify } = unit.config;
     this.#out.tell({ type: "INSTANCE", name, word, priority: unit.priority }, notify);
   }
@@ -335,7 +360,20 @@ export class VrrpRunner {
       this.#timers.set(unit.config.name, deadline(unit.state));
       if ((made.get(unit) ?? 0) > 0) this.#announce(unit, unit.config.announce.repeat);
     }
+    if (config.globals.statesOnReload) this.#tellStates();
     this.#arm();
+  }
+
+  /** To FIFOs, and whoever else listens; scripts are for changes. */
+  #tellStates(): void {
+    for (const { config, state, priority } of this.units.values()) {
+      const word = STATE_WORDS[state.name];
+      if (word !== undefined) this.#out.tell({ type: "INSTANCE", name: config.name, word, priority }, NOBODY);
+    }
+    for (const { name } of this.#config.groups) {
+      const word = this.groupWords.get(name);
+      if (word !== undefined) this.#out.tell({ type: "GROUP", name, word: word as NotifyWord, priority: 0 }, NOBODY);
+    }
   }
 
   #renew(known: Map<string, Unit>, instance: Instance): Unit {
@@ -349,7 +387,10 @@ export class VrrpRunner {
   }
 
   #remove(unit: Unit): void {
+    if (unit.config.notify.tellsDeleted) this.#leaving = unit;
     this.#order(unit, { type: "down" });
+    if (this.#leaving === unit) this.#tell(unit, "DELETED");
+    this.#leaving = undefined;
     this.#timers.set(unit.config.name, undefined);
     this.#wires.close(unit);
   }

@@ -34,6 +34,7 @@ export function withoutBadScripts(config: VrrpConfig, judge: Judge): Secured {
   const notify = (n: Notify): Notify => ({
     ...{ master: keep(n.master), backup: keep(n.backup), fault: keep(n.fault), stop: keep(n.stop) },
     ...{ masterRxLowerPri: keep(n.masterRxLowerPri), any: keep(n.any), priorityChanges: n.priorityChanges },
+    ...{ deleted: keep(n.deleted), tellsDeleted: n.tellsDeleted },
   });
   const clean = <T extends Pick<SyncGroup, "track" | "notify">>(thing: T): T => ({
     ...thing,

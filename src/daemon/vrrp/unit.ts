@@ -49,6 +49,8 @@ export interface Unit {
   isResuming: boolean;
   /** The addresses are on the interfaces. */
   isHolding: boolean;
+  /** It sends the unicast checksum of old. */
+  usesOldSum: boolean;
   /** Identification of IPv4 packets. */
   packetId: number;
   /** When it entered its state. */
@@ -66,6 +68,9 @@ export function clearCounters({ counters }: Unit): void {
   counters.refused.clear();
 }
 
+/** The only kind of advert that there is an old checksum of. */
+export const hasOldSum = (c: Instance): boolean => c.version === 3 && c.family === "ipv4" && c.peers.length > 0;
+
 export const newUnit = (config: Instance): Unit => ({
   config,
   group: undefined,
@@ -79,6 +84,7 @@ export const newUnit = (config: Instance): Unit => ({
   wire: undefined,
   isResuming: false,
   isHolding: false,
+  usesOldSum: hasOldSum(config) && config.oldSum === "always",
   packetId: 0,
   since: 0,
   sendError: "",
@@ -129,7 +135,7 @@ export function sendAdvert(unit: Unit, priority: number): void {
 
 function packetFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
   const { config: c } = unit;
-  const message = emitVrrp(advertOf(c, priority), ends);
+  const message = emitVrrp(advertOf(unit, priority), ends);
   if (c.family === "ipv6") return message;
   unit.packetId = (unit.packetId + 1) & 0xffff;
   const envelope = { ...ends, ttl: c.peers.length > 0 ? c.ttl : 255, id: unit.packetId };
@@ -139,7 +145,7 @@ function packetFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
   return emitVrrpAh(envelope, message, ahKey(c), sequence);
 }
 
-function advertOf(c: Instance, priority: number): Vrrp {
+function advertOf({ config: c, usesOldSum }: Unit, priority: number): Vrrp {
   const password = passwordBytes(c.auth.type === "pass" ? c.auth.password : "");
   return {
     version: c.version,
@@ -148,6 +154,6 @@ function advertOf(c: Instance, priority: number): Vrrp {
     interval: Math.round(c.advertInterval / 10),
     addresses: c.addresses.map((a) => a.ip),
     auth: c.version === 2 ? { type: AUTH[c.auth.type], data: password } : undefined,
-    sum: c.version === 3 ? c.sum : "plain",
+    sum: c.version === 2 ? "plain" : usesOldSum ? "old" : c.sum,
   };
 }

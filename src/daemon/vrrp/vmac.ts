@@ -104,7 +104,7 @@ function setSysctls(i: Instance, name: string, parent: string): void {
   } else setSysctl(`ipv6/conf/${name}/accept_ra`, 0);
 }
 
-function setSysctl(path: string, value: string | number): void {
+export function setSysctl(path: string, value: string | number): void {
   try {
     writeFileSync(`/proc/sys/net/${path}`, String(value));
   } catch {

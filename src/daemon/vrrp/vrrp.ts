@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { monotonicMs, openTimer } from "../../platform/timer.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Event } from "../../vrrp/notify.ts";
@@ -7,6 +8,7 @@ import { openTuner } from "../tuner.ts";
 import { openAnnouncer, type Pace } from "./announcer.ts";
 import { Bfds } from "./bfds.ts";
 import { openFirewall } from "./firewall.ts";
+import { LinkDelays } from "./link-delays.ts";
 import { type Network, openNetwork } from "./network.ts";
 import { type Notifier, openNotifier } from "./notifier.ts";
 import { openReceiver, openSender } from "./ports.ts";
@@ -15,7 +17,7 @@ import { judgeFile, withoutBadScripts } from "./security.ts";
 import { statusOf, type VrrpStatus } from "./status.ts";
 import { nothingTracked, startTrackers, type Trackers } from "./trackers.ts";
 import { clearCounters } from "./unit.ts";
-import { addVmacs, removeVmacs } from "./vmac.ts";
+import { addVmacs, removeVmacs, setSysctl } from "./vmac.ts";
 
 /** VRRP on this machine: a runner with real sockets, timers, scripts and the kernel around it. */
 
@@ -50,16 +52,23 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   };
   const tuner = openTuner(say);
   tuner.apply(asked.tuning);
-  const first = secured(asked);
+  const { globals } = asked;
+  const startupDelay = Math.max(asked.startupDelay, globals.delayAfterBoot - uptime() * 1000);
+  const first = { ...secured(asked), startupDelay };
   let notifier: Notifier = openNotifier(first, say);
   const network = openNetwork({
     ...(namespace === undefined ? {} : { namespace }),
+    room: globals.netlinkRoom,
     onChange: () => runner.networkChanged(),
     log: say,
   });
+  const delays = new LinkDelays(() => runner.networkChanged());
+  const delayed: Network = { ...network, links: () => delays.see(network.links()) };
+  delays.configure(globals.linkDelays);
   prepare(first, network, say);
+  const restoreIgmp = globals.localIgmp ? undefined : silenceIgmp();
   const announcer = openAnnouncer(paceOf(first), say, namespace);
-  const firewall = openFirewall(say, namespace);
+  const firewall = openFirewall(globals.firewall, say, namespace);
   const bfds = new Bfds();
   const trackerOut = { onChange: () => runner.evaluate(), log: say, isBfdUp: (name: string) => bfds.isUp(name) };
   let wakeAt = 0;
@@ -70,7 +79,7 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   let trackers: Trackers = startTrackers(first, trackerOut);
   let config = first;
   const runner: VrrpRunner = new VrrpRunner(first, {
-    ...{ network, announcer, firewall, log, isRouter },
+    ...{ network: delayed, announcer, firewall, log, isRouter },
     now: monotonicMs,
     wakeAt(at) {
       wakeAt = at ?? 0;
@@ -91,6 +100,7 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
     announcer.close();
     firewall.close();
     timer.close();
+    delays.close();
     notifier.close();
   };
   runner.start({ resume });
@@ -114,6 +124,7 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
       notifier = openNotifier(next, say);
       prepare(next, network, say);
       announcer.setPace(paceOf(next));
+      delays.configure(next.globals.linkDelays);
       runner.replace(next);
       config = next;
     },
@@ -129,6 +140,7 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
       runner.stop();
       close();
       removeVmacs(config, network, say);
+      restoreIgmp?.();
       network.close();
     },
     abandon() {
@@ -140,11 +152,23 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
   };
 }
 
-const paceOf = (config: VrrpConfig): Pace => ({ garp: config.garpInterval, gna: config.gnaInterval });
+const paceOf = (config: VrrpConfig): Pace => ({
+  ...{ garp: config.garpInterval, gna: config.gnaInterval, groups: config.globals.garpGroups },
+});
 
 function prepare(config: VrrpConfig, network: Network, log: (text: string) => void): void {
   if ([config.statics, ...config.instances].some((i) => i.routes.length + i.rules.length > 0)) network.watchRoutes();
   addVmacs(config, network, log);
+  for (const { promoteSecondaries, interface: name } of config.instances)
+    if (promoteSecondaries && name !== undefined) setSysctl(`ipv4/conf/${name}/promote_secondaries`, 1);
+}
+
+/** The kernel does not tell switches of groups like 224.0.0.18. @returns how to undo it */
+function silenceIgmp(): () => void {
+  const path = "ipv4/igmp_link_local_mcast_reports";
+  const before = readFileSync(`/proc/sys/net/${path}`, "utf8").trim();
+  setSysctl(path, 0);
+  return () => setSysctl(path, before);
 }
 
 function isRouter({ name }: Link): boolean {

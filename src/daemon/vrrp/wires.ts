@@ -55,6 +55,7 @@ export class Wires {
     // Where one of AH and plain is wanted the other is to be refused with a reason, so both are heard.
     const receivers = (family === "ipv4" && c.version === 2 ? [false, true] : [false]).map((ah) => {
       const receiver = this.#receiver(unit, { family, link, ah });
+      if (c.receiveRoom !== undefined) receiver.makeRoom?.(c.receiveRoom);
       if (c.peers.length === 0) receiver.join(c.group);
       return receiver;
     });
@@ -87,6 +88,7 @@ export class Wires {
 }
 
 function troubleOf(c: Instance, link: Link | undefined, base: Link | undefined, source: Ip | undefined): string | undefined {
+  if (c.faultWithoutPeers && c.peers.length === 0) return " (unicast without any peers)";
   const isMissing = c.interface !== undefined && (link === undefined || base === undefined);
   if (isMissing || (c.trackPrimary && base !== undefined && !isUp(base))) return ` (interface ${c.interface} down)`;
   return source === undefined ? ` (no ${c.family === "ipv4" ? "IPv4" : "IPv6"} address for interface)` : undefined;

@@ -93,7 +93,7 @@ export async function openStage({ hasSwitch = false } = {}): Promise<Stage> {
     async clear() {
       await Promise.all(running.splice(0).map((node) => node.kill()));
       for (const [place, address, link] of ends(a, b)) {
-        for (const vmac of ["vrrp.51", "vrrp6.51"]) tryTo(() => ip("-n", place, "link", "delete", vmac));
+        for (const vmac of ["vrrp.51", "vrrp6.51", "own.51"]) tryTo(() => ip("-n", place, "link", "delete", vmac));
         ip("-n", place, "address", "flush", "dev", "eth0");
         ip("-n", place, "address", "add", address, "dev", "eth0");
         ip("-n", place, "address", "add", link, "dev", "eth0", "nodad");
