@@ -107,7 +107,7 @@ export function readGenerator(text: string): Generator | string | undefined {
 function readSequence(inside: string, rest: string, hex: boolean): Generator | string {
   const [name = "", ...parts] = inside.split(",").map((part) => part.trim());
   const numbers = parts.map(parseCNumber);
-  if (!/^[A-Za-z_]\w*$/.test(name) || numbers.length < 1 || numbers.length > 3 || numbers.some(Number.isNaN)) {
+  if (!/^[A-Za-z_]\w*$/.test(name) || numbers.length < 1 || numbers.length > 3 || !numbers.every(Number.isSafeInteger)) {
     return "~SEQ takes a variable and one to three numbers: ~SEQ(var[, start][, step], end)";
   }
   const end = numbers.at(-1)!;

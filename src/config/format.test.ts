@@ -45,5 +45,5 @@ describe("formatting", () => {
       expect({ text, said: said(once) }).toEqual({ text, said: said(text) });
       expect(formatConfig(once)).toBe(once);
     }
-  });
+  }, 60_000);
 });

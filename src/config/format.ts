@@ -11,6 +11,9 @@ export function formatConfig(text: string): string {
 }
 
 const INDENT = "    ";
+/** Blocks within blocks that are set in; no file has a fifth. */
+const DEEPEST = 20;
+const indentOf = (depth: number): string => INDENT.repeat(Math.min(Math.max(0, depth), DEEPEST));
 
 class Printer {
   private readonly out: string[] = [];
@@ -33,7 +36,7 @@ class Printer {
   }
 
   private put(text: string, depth = this.depth): void {
-    this.out.push(INDENT.repeat(Math.max(0, depth)) + text);
+    this.out.push(indentOf(depth) + text);
   }
 
   private blank(): void {
@@ -52,7 +55,7 @@ class Printer {
     const body = more ? text.slice(0, -1).trimEnd() : text;
     const closes = /^\}/.test(body) ? 1 : 0;
     this.inner = Math.max(1, (this.inner ?? 1) - closes);
-    this.out.push(body === "" && !more ? "" : `${INDENT.repeat(this.depth + this.inner)}${body}${more ? " \\" : ""}`);
+    this.out.push(body === "" && !more ? "" : `${indentOf(this.depth + this.inner)}${body}${more ? " \\" : ""}`);
     this.inner = more ? Math.max(1, this.inner + braces(body) + closes) : undefined;
   }
 

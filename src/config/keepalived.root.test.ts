@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testExitCode } from "./consequence.ts";
 import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
 import { codeDifferences, differences } from "./differences.ts";
-import { expandBraces, type Files } from "./lines.ts";
+import type { Files } from "./lines.ts";
 import { type ParseOptions, parseConfig, parseText } from "./parse.ts";
+import { expandBraces } from "./paths.ts";
 import { type Answer, CONFIG_ID, machineFacts, missing, Reference, samples } from "./reference.ts";
 import { describe as line } from "./source.ts";
 

@@ -1,4 +1,6 @@
+import { Budget, LIMITS, type Limits } from "./budget.ts";
 import { type DefinedLine, type Definition, multiLineUse, readGenerator, type Scope, substitute } from "./expand.ts";
+import { dirOf, expandBraces, resolvePath } from "./paths.ts";
 import { nearest, type Problem } from "./source.ts";
 import { commentStart, type Line, problemAt, splitPiece, type Word } from "./tokens.ts";
 
@@ -16,6 +18,7 @@ export interface Files {
 export interface ReadOptions {
   /** What `@ID` lines are compared with (spec 2.1, step 4). */
   readonly configId?: string;
+  readonly limits?: Limits;
   /** Even spread over min..max, for `${_RANDOM}`. */
   readonly random?: (min: number, max: number) => number;
 }
@@ -32,10 +35,12 @@ export const OPEN_QUOTE = "quote without an end";
 
 /** Longest line of keepalived 2.2.7, in bytes; what is beyond is taken for another line. */
 const LONGEST_LINE = 1022;
-/** More than this comes from a generator that ran away. */
-const MOST_LINES = 2_000_000;
+/** A line that is longer still is not looked into. */
+const HOPELESS_LINE = 1 << 16;
 const DEEPEST_INCLUDE = 64;
 const DEEPEST_EXPANSION = 40;
+/** Conditions, braces and generators in one line, one after another. */
+const LONGEST_CHAIN = 500;
 
 /** Reads a file and all it includes into lines of words and braces (spec 2.1). */
 export function readLines(path: string, files: Files, options: ReadOptions = {}): ReadResult {
@@ -60,11 +65,15 @@ class Reader {
   /** Names of the definitions whose lines are being read. */
   private readonly expanding = new Set<string>();
   private readonly scope: Scope;
+  private readonly budget: Budget;
+  private at: Place = { file: "", line: 0 };
+  private chain = 0;
   private pending: { name: string; lines: DefinedLine[] } | undefined;
 
   constructor(source: Files, options: ReadOptions) {
     this.source = source;
     this.options = options;
+    this.budget = new Budget(options.limits ?? LIMITS, (message) => this.tell(this.at, "", "error", message));
     this.scope = {
       definitions: new Map<string, Definition>(),
       predefined: (name) => this.predefined(name),
@@ -86,10 +95,11 @@ class Reader {
       this.report(at ?? { file: path, line: 0 }, "", "warning", `cannot read file '${path}'`);
       return;
     }
+    if (!this.budget.spend("files")) return;
     this.files.push(path);
     this.stack.push(path);
     let line = 1;
-    for (let start = 0; start < text.length; line++) {
+    for (let start = 0; start < text.length && !this.budget.isSpent; line++) {
       const newline = text.indexOf("\n", start);
       const end = newline < 0 ? text.length : newline;
       this.physical(text.slice(start, end), path, line);
@@ -100,8 +110,10 @@ class Reader {
   }
 
   private physical(raw: string, file: string, line: number): void {
+    this.at = { file, line };
     if (raw.length > LONGEST_LINE) this.report({ file, line }, raw, "error", `line too long, the limit is ${LONGEST_LINE} bytes`);
     if (raw.includes("\0")) this.report({ file, line }, raw, "error", "NUL byte in a text file");
+    if (raw.length > HOPELESS_LINE) return;
     if (this.pending !== undefined) this.definitionLine(raw, { file, line });
     else this.text(raw, { file, line }, 0);
   }
@@ -120,6 +132,17 @@ class Reader {
 
   /** From `start`: a condition, a definition, a generator, or words and braces. */
   private rest(text: string, start: number, end: number, place: Place, depth: number): void {
+    if (!this.budget.spend("steps")) return;
+    if (this.chain >= LONGEST_CHAIN) {
+      this.report(place, text, "error", "too many conditions and braces in one line");
+      return;
+    }
+    this.chain++;
+    this.statement(text, start, end, place, depth);
+    this.chain--;
+  }
+
+  private statement(text: string, start: number, end: number, place: Place, depth: number): void {
     const first = text.charCodeAt(start);
     const dollar = text.indexOf("$", start);
     if (first === 64) this.condition(text, start, end, place, depth);
@@ -173,7 +196,8 @@ class Reader {
     }
     this.expanding.add(name);
     for (const line of lines) {
-      if (this.lines.length < MOST_LINES) this.text(line.text, { file: line.file, line: line.line }, depth + 1);
+      if (this.budget.isSpent) break;
+      this.text(line.text, { file: line.file, line: line.line }, depth + 1);
     }
     this.expanding.delete(name);
   }
@@ -214,6 +238,7 @@ class Reader {
     column: number,
     isOpen = false,
   ): void {
+    if (!this.budget.spend("lines") || !this.budget.spend("characters", text.length)) return;
     this.lines.push(isOpen ? { kind, words, text, file, line, column, isOpen } : { kind, words, text, file, line, column });
   }
 
@@ -269,7 +294,7 @@ class Reader {
       });
       const body = generator.rest.trim();
       if (body !== "") this.rest(body, 0, body.length, place, depth + 1);
-      if (this.lines.length >= MOST_LINES) break;
+      if (this.budget.isSpent) break;
     }
     return true;
   }
@@ -301,31 +326,13 @@ class Reader {
     if (!missing && partly) this.report(place, text, "error", `not every part of '${pattern}' matches a file`);
   }
 
-  private report(place: Place, text: string, severity: Problem["severity"], message: string, column = 0, meant?: string): void {
+  private report(...problem: Parameters<Reader["tell"]>): void {
+    if (this.budget.spend("problems")) this.tell(...problem);
+  }
+
+  private tell(place: Place, text: string, severity: Problem["severity"], message: string, column = 0, meant?: string): void {
     const line: Line = { kind: "words", words: [], text, file: place.file, line: place.line, column };
     const problem = problemAt(line, undefined, severity, message);
     this.problems.push(meant === undefined ? problem : { ...problem, suggestion: `$${meant}` });
   }
-}
-
-const dirOf = (path: string): string => (path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".");
-
-/** Joins without the file system: "a/b" and "../c" give "a/c". */
-export function resolvePath(dir: string, path: string): string {
-  if (path.startsWith("/")) return path;
-  const out: string[] = dir === "." ? [] : dir.split("/");
-  for (const part of path.split("/")) {
-    if (part === "..") {
-      if (out.length > 0 && out.at(-1) !== "..") out.pop();
-      else out.push(part);
-    } else if (part !== ".") out.push(part);
-  }
-  return out.join("/");
-}
-
-/** The shell's braces: "{a,b/{c,d}}" gives "a", "b/c", "b/d". */
-export function expandBraces(pattern: string): string[] {
-  const match = /^(.*?)\{([^{}]*,[^{}]*)\}(.*)$/.exec(pattern);
-  if (match === null) return [pattern];
-  return match[2]!.split(",").flatMap((part) => expandBraces(`${match[1]}${part}${match[3]}`));
 }

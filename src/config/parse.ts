@@ -183,7 +183,7 @@ class Parser implements Reading {
     this.line = line;
     if (newer !== undefined) this.error(word, `'${word.text}' is not known before keepalived ${newer.since}`);
     else {
-      const meant = nearest(word.text, fields.keys());
+      const meant = this.problems.length < ENOUGH ? nearest(word.text, fields.keys()) : undefined;
       this.error(word, `unknown keyword '${word.text}'`, meant);
       if (meant !== undefined) add(value, "misspelt", fields.get(meant)!, this.problems.length - 1);
     }
@@ -341,6 +341,9 @@ function append(setting: Setting<unknown>, value: Draft, field: string, item: un
 function add(value: Draft, list: "failed" | "misspelt", field: string, problem: number): void {
   value[list] = { ...(value[list] as Readonly<Record<string, number>> | undefined), [field]: problem };
 }
+
+/** After so many problems nobody is told what was meant: it takes its time. */
+const ENOUGH = 1000;
 
 const EMPTY: Line = { kind: "words", words: [], text: "", file: "", line: 0, column: 0 };
 const NO_WORD: Word = { text: "", column: 0, quoted: false };

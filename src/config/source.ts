@@ -33,20 +33,31 @@ export interface Problem {
   readonly rule?: string;
 }
 
+/** A word of the file may stand in a message, and it may be of any length. */
+const LONGEST_MESSAGE = 1000;
+
 /** One line per problem, as compilers do: "a.conf:3:5: error: …". */
 export function describe(p: Problem): string {
+  const message = p.message.length > LONGEST_MESSAGE ? `${p.message.slice(0, LONGEST_MESSAGE)}…` : p.message;
   const { file, line, column } = p.origin;
   const where = column > 0 ? `${file}:${line}:${column}` : line > 0 ? `${file}:${line}` : file;
   const rule = p.rule === undefined ? "" : ` [${p.rule}]`;
   const hint = p.suggestion === undefined ? "" : ` (did you mean '${p.suggestion}'?)`;
-  return `${where}: ${p.severity}: ${p.message}${hint}${rule}`;
+  return `${where}: ${p.severity}: ${message}${hint}${rule}`;
 }
+
+/** Characters of a line that are shown, around the place. */
+const SHOWN = 160;
 
 /** `describe` with the line and a caret under the place. */
 export function explainProblem(p: Problem): string {
   if (p.origin.column === 0 || p.text === "") return describe(p);
-  const before = p.text.slice(0, p.origin.column - 1).replace(/[^\t]/g, " ");
-  return `${describe(p)}\n  ${p.text}\n  ${before}^${"~".repeat(Math.max(0, p.length - 1))}`;
+  const from = p.origin.column > SHOWN ? p.origin.column - SHOWN / 2 : 0;
+  const text = p.text.slice(from, from + SHOWN);
+  const at = p.origin.column - 1 - from;
+  const before = text.slice(0, at).replace(/[^\t]/g, " ");
+  const length = Math.min(p.length, SHOWN - at);
+  return `${describe(p)}\n  ${text}\n  ${before}^${"~".repeat(Math.max(0, length - 1))}`;
 }
 
 /** The nearest of `candidates` to `word`, if it is near enough to be a slip of the pen. */

@@ -55,8 +55,24 @@ const FIELDS: Readonly<Record<TrackedKind, string>> = {
 /** keepalived looks names up while it reads, so a thing must be defined above its use. */
 export function isDefined(r: Reading, kind: TrackedKind, name: string): boolean {
   if (kind === "interface") return true;
-  const defined = (r.top[FIELDS[kind]] ?? []) as readonly { readonly header: string }[];
-  return defined.some((block) => block.header === name);
+  return namesOf((r.top[FIELDS[kind]] ?? []) as readonly Named[]).has(name);
+}
+
+interface Named {
+  readonly header: string;
+}
+
+const known = new WeakMap<readonly Named[], { readonly names: Set<string>; count: number }>();
+
+/** The names of blocks in a list that still grows, without walking it for every question. */
+function namesOf(blocks: readonly Named[]): ReadonlySet<string> {
+  let entry = known.get(blocks);
+  if (entry === undefined) {
+    entry = { names: new Set(), count: 0 };
+    known.set(blocks, entry);
+  }
+  for (; entry.count < blocks.length; entry.count++) entry.names.add(blocks[entry.count]!.header);
+  return entry.names;
 }
 
 /** Names, one or several to a line. */
