@@ -37,7 +37,8 @@ function judge(options: KeepalivedOptions, logTo: string | undefined): void {
 async function serve(options: KeepalivedOptions, argv: readonly string[], open: OpenDirector): Promise<void> {
   process.stderr.on("error", () => {}); // whoever read the log is gone
   if (options.umask !== undefined) process.umask(options.umask);
-  const write = openLines(linesOf(options, "parent"));
+  let line = openLines(linesOf(options, "parent", ""));
+  const write = (text: string): void => line(text);
   const log = phraseLog(write, options.detail);
   const crash = (error: unknown): void => {
     write(`Defect: ${explain(error)} ${error instanceof Error ? error.stack : ""}`.replaceAll(/\s*\n\s*/g, " "));
@@ -48,9 +49,14 @@ async function serve(options: KeepalivedOptions, argv: readonly string[], open: 
   write(`Command line: ${["keepalived", ...argv].map((word) => `'${word}'`).join(" ")}`);
   for (const note of options.notes) write(note);
   const pids = new PidFiles(options);
+  const change = (): void => {
+    if (pids.suffix === "") return;
+    write(`Changing syslog ident to Keepalived${pids.suffix}`);
+    line = openLines(linesOf(options, "parent", pids.suffix));
+  };
   const front: Front = {
     ...{ open, log },
-    begin: (wanted, run) => begin(wanted, run, { options, pids, write }),
+    begin: (wanted, run) => begin(wanted, run, { options, pids, write, change }),
     ready() {
       write("Startup complete");
       tellReady();
@@ -61,7 +67,7 @@ async function serve(options: KeepalivedOptions, argv: readonly string[], open: 
     },
     setting: (name) => ({
       args: name !== "health" && options.detail > 0 ? ["--detail"] : [],
-      env: { [LINES]: JSON.stringify(linesOf(options, name)) },
+      env: { [LINES]: JSON.stringify(linesOf(options, name, pids.suffix)) },
     }),
   };
   const ending = await runDaemon(runOptions(options), front);
@@ -75,12 +81,15 @@ interface Around {
   readonly options: KeepalivedOptions;
   readonly pids: PidFiles;
   write(line: string): void;
+  /** Other words in the log from now on. */
+  change(): void;
 }
 
 /** The file is read; nothing has been started. */
-function begin(wanted: Wanted, run: RunOptions, { options, pids, write }: Around): RunOptions | number {
+function begin(wanted: Wanted, run: RunOptions, { options, pids, write, change }: Around): RunOptions | number {
   write(`Configuration file ${options.file}`);
   pids.place(wanted);
+  change();
   if (!pids.take("parent", process.pid)) {
     write("daemon is already running");
     return 0;
@@ -133,10 +142,14 @@ function tellEnding(ending: Ending, { file }: KeepalivedOptions, write: (line: s
 
 const SUFFIXES = { parent: "", vrrp: "_vrrp", health: "_healthcheckers", bfd: "_bfd" } as const;
 
-function linesOf({ log: { syslog, facility, console, file } }: KeepalivedOptions, who: keyof typeof SUFFIXES): Lines {
+function linesOf(
+  { log: { syslog, facility, console, file } }: KeepalivedOptions,
+  who: keyof typeof SUFFIXES,
+  suffix: string,
+): Lines {
   const path = file?.replace(/(\.[^./]*)?$/, `${SUFFIXES[who]}$1`);
   return {
-    ...{ ident: `Keepalived${SUFFIXES[who]}`, console },
+    ...{ ident: `Keepalived${SUFFIXES[who]}${suffix}`, console },
     ...(syslog ? { facility } : {}),
     ...(path === undefined ? {} : { file: path }),
   };
@@ -150,6 +163,12 @@ class PidFiles {
 
   constructor(options: KeepalivedOptions) {
     this.#options = options;
+  }
+
+  /** What names of this one end with: its namespace and its instance. */
+  get suffix(): string {
+    const { namespace, instance } = this.#place;
+    return [namespace, instance].map((word) => (word ? `_${word}` : "")).join("");
   }
 
   place({ parent: { namespace, instance, usePidDir } }: Wanted): void {

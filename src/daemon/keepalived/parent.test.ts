@@ -47,7 +47,7 @@ test("pid files are in /run, or in a folder of their own for an instance or a na
   expect(pidPath("parent", {})).toBe("/run/keepalived.pid");
   expect(pidPath("checkers", { usePidDir: true })).toBe("/run/keepalived/checkers.pid");
   expect(pidPath("vrrp", { instance: "a" })).toBe("/run/keepalived/vrrp_a.pid");
-  expect(pidPath("bfd", { namespace: "blue", instance: "a" })).toBe("/run/keepalived/keepalived_blue/bfd_a.pid");
+  expect(pidPath("bfd", { namespace: "blue", instance: "a" })).toBe("/run/keepalived/blue/bfd_a.pid");
 });
 
 test("events come out in keepalived's words, and others in lvsd's", () => {

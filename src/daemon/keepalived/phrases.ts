@@ -22,6 +22,8 @@ const phrases: Readonly<Record<string, (values: LogValues) => string | undefined
   killed: (values) => `${who(values)} process failed to die - forcing termination`,
   stopping: () => "Stopping",
   stopped: () => undefined,
+  "no interface": () => undefined, // for VRRP alone none is needed
+  "network namespace": () => undefined,
   "not reloaded": ({ file }) => `${file} is not reloaded: what is wrong with it would not let it start; everything stays`,
 };
 

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmdirSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { lockFile } from "../../platform/process.ts";
 
@@ -30,8 +30,21 @@ export function takePidFile(path: string, pid: number): PidFile | undefined {
         // somebody removed it
       }
       closeSync(fd);
+      if (isOwnFolder(dirname(path))) removeEmpty(dirname(path));
     },
   };
+}
+
+/** /run/keepalived and what is in it is there for pid files only. */
+const isOwnFolder = (folder: string): boolean => /^\/run\/keepalived(\/|$)/.test(folder);
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+    if (isOwnFolder(dirname(folder))) removeEmpty(dirname(folder));
+  } catch {
+    // others have files there
+  }
 }
 
 /** It does not lock its file. A pid that another program has by now is no matter. */
@@ -55,6 +68,6 @@ export function pidPath(
   run = "/run",
 ): string {
   const file = `${NAMES[name]}${instance === undefined ? "" : `_${instance}`}.pid`;
-  if (namespace) return `${run}/keepalived/keepalived_${namespace}/${file}`;
+  if (namespace) return `${run}/keepalived/${namespace}/${file}`;
   return usePidDir || instance !== undefined ? `${run}/keepalived/${file}` : `${run}/${file}`;
 }

@@ -22,6 +22,7 @@ const VRRP = `vrrp_instance VI_1 {
 
 interface Side {
   readonly host: Host;
+  readonly program: readonly string[];
   keepalived(...args: string[]): Started;
 }
 
@@ -37,7 +38,7 @@ describe.skipIf(why !== undefined)(`keepalived and lvsd in its place (${why ?? "
   async function both<T>(see: (side: Side) => Promise<T>): Promise<T> {
     const sides = programs().map((program): Side => {
       const host = new Host(commands.folder);
-      return { host, keepalived: (...args) => host.start([...program, ...args]) };
+      return { host, program, keepalived: (...args) => host.start([...program, ...args]) };
     });
     try {
       const [theirs, ours] = await Promise.all(sides.map(see));
@@ -161,6 +162,27 @@ describe.skipIf(why !== undefined)(`keepalived and lvsd in its place (${why ?? "
       return [exit, log().includes("process failed to die - forcing termination")];
     });
     expect(seen).toEqual([0, true]);
+  });
+
+  test.concurrent("it goes to its network namespace, and its names tell of that and of its instance", async () => {
+    const seen = await both(async ({ host, program }) => {
+      const elsewhere = new Host(commands.folder);
+      try {
+        const conf = host.file("k.conf", `instance blue\nnet_namespace ${host.name}\n${VRRP}`);
+        const { child, ended, log } = host.start([...program, "-nlGf", conf], {}, elsewhere.name);
+        await until(() => expect([log(), host.holds("10.9.0.100")]).toEqual([expect.stringContaining("complete"), true]));
+        const files = Object.keys(host.pids())
+          .map((path) => path.replace(host.name, "NAME"))
+          .sort();
+        child.kill("SIGTERM");
+        const name = /Changing syslog ident to (\S+)/.exec(log())?.[1]?.replace(host.name, "NAME");
+        return [await ended, files, name, host.holds("10.9.0.100"), existsSync(join(host.folder, "run/keepalived"))];
+      } finally {
+        elsewhere.remove();
+      }
+    });
+    const files = ["keepalived_blue.pid", "vrrp_blue.pid"].map((file) => `keepalived/NAME/${file}`);
+    expect(seen).toEqual([0, files, "Keepalived_NAME_blue", false, false]);
   });
 
   const ends: [args: string[], exit: number, words: string][] = [

@@ -50,11 +50,12 @@ export class Host {
     return path;
   }
 
-  /** `command` with this host's network, /run and /dev. */
-  start(command: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  /** `command` with this host's network (or another's), /run and /dev. */
+  start(command: readonly string[], env: NodeJS.ProcessEnv = {}, network = this.name): Started {
     const devices = "for f in null zero full random urandom; do touch $D/dev/$f; mount --bind /dev/$f $D/dev/$f; done";
-    const enter = `D=${this.folder}; ${devices}; mount --bind $D/run /run; mount --rbind $D/dev /dev; exec "$@"`;
-    const line = [`--net=/run/netns/${this.name}`, "unshare", "-m", "sh", "-c", enter, "sh", ...command];
+    const names = "mkdir -p $D/run/netns; mount --rbind /run/netns $D/run/netns";
+    const enter = `D=${this.folder}; ${devices}; ${names}; mount --rbind $D/run /run; mount --rbind $D/dev /dev; exec "$@"`;
+    const line = [`--net=/run/netns/${network}`, "unshare", "-m", "sh", "-c", enter, "sh", ...command];
     const child = spawn("nsenter", line, { cwd: this.folder, env: { ...process.env, ...env } });
     this.#running.push(child);
     let text = "";
@@ -78,7 +79,8 @@ while True: print(s.recv(4096).decode().rstrip("\\0\\n"),flush=True)`;
 
   pids(): Record<string, number> {
     const run = join(this.folder, "run");
-    const names = readdirSync(run).filter((name) => name.endsWith(".pid"));
+    const paths = readdirSync(run, { recursive: true, encoding: "utf8" });
+    const names = paths.filter((path) => path.endsWith(".pid") && !path.startsWith("lvsd/")); // lvsd's own is beside
     return Object.fromEntries(names.map((name) => [name, Number(readFileSync(join(run, name), "utf8"))]));
   }
 
