@@ -43,7 +43,7 @@ ${SERVERS.map((name) => `    real_server ${lab.hosts[name].address()} 80 {\n TCP
     for (const name of SERVERS) webs[name] = await startNginx(lab, lab.hosts[name], ["0.0.0.0:80"]);
     await startLvsd(lab.hosts.director, { arguments: ["-f", conf] });
     await until("two dests", async () => (await dests(80)) === 2 && (await dests(81)) === 2);
-    await delay(3000); // the first checks, and a look at the counters
+    await delay(2200); // the first checks, and a look at the counters
   });
   afterAll(() => lab?.close());
 

@@ -1,7 +1,7 @@
 /**
  * Servers of all kinds on loopback, for checks of keepalived and of lvsd alike: what each is asked is written down.
- * node recorder.mjs CERT KEY OUTPUT MS: makes OUTPUT.ready, ends after so many ms and writes the records as JSON, by port.
- * 9100 is there from a third of the time on to two thirds of it.
+ * node recorder.mjs CERT KEY OUTPUT MS: makes OUTPUT.ready, ends after so many ms, or on SIGTERM, and writes the records as JSON, by port.
+ * CERT "-": no TLS. 9100 is there from a third of the time on to two thirds of it.
  */
 import { createSocket } from "node:dgram";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -72,12 +72,14 @@ const mail = (port) => (socket) => {
 const listen = (server, port, host = "127.0.0.1") => server.on("error", (e) => note(port, String(e))).listen(port, host);
 for (const port of [8001, 8002, 8003, 8004, 8005, 8006]) listen(createServer(http(port)), port);
 listen(createServer(http("8001 v6")), 8001, "::1");
-const secure = { cert: readFileSync(cert), key: readFileSync(key) };
-for (const port of [8441, 8442, 8443])
+const secure = cert === "-" ? undefined : { cert: readFileSync(cert), key: readFileSync(key) };
+for (const port of secure === undefined ? [] : [8441, 8442, 8443]) {
+  const server = createTls(secure, http(port));
   listen(
-    createTls(secure, http(port)).on("tlsClientError", () => {}),
+    server.on("tlsClientError", () => {}),
     port,
   );
+}
 for (const port of [9001, 9002, 9003]) listen(createServer(plain(port)), port);
 listen(createServer(plain("9001 v6")), 9001, "::1");
 for (const port of [2501, 2502, 2525]) listen(createServer(mail(port)), port);
@@ -104,7 +106,9 @@ setTimeout(() => {
   flapping = createServer((socket) => socket.on("error", () => {}).resume()).listen(9100, "127.0.0.1");
 }, end / 3);
 setTimeout(() => flapping.close(), (end * 2) / 3);
-setTimeout(() => {
+const finish = () => {
   writeFileSync(output, JSON.stringify(records, null, 1));
   process.exit();
-}, end);
+};
+setTimeout(finish, end);
+process.on("SIGTERM", finish);
