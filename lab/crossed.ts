@@ -5,10 +5,10 @@ import { GLOBALS, instanceText, serviceText } from "./keepalived.ts";
 import type { Lvsd, LvsdOptions } from "./lvsd.ts";
 import { type Nginx, startNginx } from "./nginx.ts";
 import { type Pair, startDirector } from "./pair.ts";
-import { VIPS } from "./topologies/pair.ts";
+import { VIP6, VIPS } from "./topologies/pair.ts";
 import { type Load, parseWrk } from "./traffic.ts";
 
-/** Two VIPs with crossed priorities: each director carries one of them, and both when it is alone. */
+/** VIPs with crossed priorities: each director carries one of them, and both when it is alone. */
 
 export const [HIGH, LOW] = [150, 100] as const;
 
@@ -16,17 +16,21 @@ export type Director = "d1" | "d2";
 
 const PRIORITIES = { d1: [HIGH, LOW], d2: [LOW, HIGH] } as const;
 
-/** Both VIPs and both services, each a DR service of rs1 to rs3 and the sorry server, with the director's priority for either VIP. */
+/** All VIPs and their services, each a DR service of rs1 to rs3 and the sorry server; the third, IPv6, goes with the first. */
 export function crossedFile(
   { hosts }: Pair,
   priorities: readonly [number, number],
   schedulers: readonly [string, string] = ["wrr", "wrr"],
 ): string {
-  const servers = [hosts.rs1, hosts.rs2, hosts.rs3].map((host) => ({ address: host.address(), weight: 1 }));
-  const text = (i: 0 | 1): string =>
-    instanceText({ name: `VI_${i + 1}`, vrid: 51 + i, priority: priorities[i], vip: VIPS[i] }) +
-    serviceText({ vip: VIPS[i], servers, scheduler: schedulers[i], sorry: hosts.sorry.address() });
-  return GLOBALS + text(0) + text(1);
+  const text = (vip: string, vrid: number, family: "ipv4" | "ipv6", place: 0 | 1): string => {
+    const [sorry, ...servers] = [hosts.sorry, hosts.rs1, hosts.rs2, hosts.rs3].map((host) => host.address("front", family));
+    const checked = { vip, servers: servers.map((address) => ({ address, weight: 1 })), sorry: sorry! };
+    return (
+      instanceText({ name: `VI_${vrid}`, vrid, priority: priorities[place], vip }) +
+      serviceText({ ...checked, scheduler: schedulers[place] })
+    );
+  };
+  return GLOBALS + text(VIPS[0], 51, "ipv4", 0) + text(VIPS[1], 52, "ipv4", 1) + text(VIP6, 53, "ipv6", 0);
 }
 
 /** lvsd on one of the directors, with the file of its place. */
@@ -35,7 +39,7 @@ export const startCrossed = (lab: Pair, name: Director, options?: LvsdOptions): 
 
 export function startServers(lab: Pair): Promise<readonly Nginx[]> {
   const { rs1, rs2, rs3, sorry } = lab.hosts;
-  return Promise.all([rs1, rs2, rs3, sorry].map((host) => startNginx(lab, host, ["0.0.0.0:80"])));
+  return Promise.all([rs1, rs2, rs3, sorry].map((host) => startNginx(lab, host, ["0.0.0.0:80", "[::]:80"])));
 }
 
 const LONGEST = 90; // s, then wrk ends by itself

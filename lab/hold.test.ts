@@ -30,8 +30,8 @@ describe.skipIf(reason !== undefined)(`a held lab (${reason ?? "here"})`, () => 
         encoding: "utf8",
       });
     expect(held.output()).toContain("lvsctl vrrp");
-    await until("masters", () => /VI_1 +MASTER/.test(vrrp("d1")) && /VI_2 +MASTER/.test(vrrp("d2")));
-    expect([vrrp("d1"), vrrp("d2")]).toEqual([expect.stringMatching(/VI_2 +BACKUP/), expect.stringMatching(/VI_1 +BACKUP/)]);
+    await until("masters", () => /VI_51 +MASTER/.test(vrrp("d1")) && /VI_52 +MASTER/.test(vrrp("d2")));
+    expect([vrrp("d1"), vrrp("d2")]).toEqual([expect.stringMatching(/VI_52 +BACKUP/), expect.stringMatching(/VI_51 +BACKUP/)]);
     held.child.kill("SIGTERM");
     await until("its end", () => held.child.exitCode !== null, 20_000);
     expect(held.namespaces()).toEqual([]);

@@ -47,6 +47,9 @@ export const GLOBALS = `global_defs {
 }
 `;
 
+/** A VIP stands for itself alone. */
+export const prefixOf = (vip: string): number => (vip.includes(":") ? 128 : 32);
+
 export const instanceText = ({ name, vrid, priority, vip, advert = ADVERT }: Instance): string => `
 vrrp_instance ${name} {
   interface front
@@ -54,7 +57,7 @@ vrrp_instance ${name} {
   priority ${priority}
   advert_int ${advert}
   virtual_ipaddress {
-    ${vip}/32 dev front
+    ${vip}/${prefixOf(vip)} dev front
   }
 }
 `;

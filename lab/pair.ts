@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execute, type Host } from "./host.ts";
+import { prefixOf } from "./keepalived.ts";
 import type { Lab } from "./lab.ts";
 import { type Lvsd, type LvsdOptions, startLvsd } from "./lvsd.ts";
 import { forget, pidsIn } from "./remains.ts";
@@ -31,6 +32,12 @@ export async function answerersOf(lab: Lab<string>, asker: Host, segment: string
 
 /** Those that answer for a VIP when the router asks. */
 export const ownersOf = (lab: Pair, vip: string): Promise<readonly string[]> => answerersOf(lab, lab.hosts.router, "front", vip);
+
+/** Which host the router takes for the owner of an IPv6 VIP, by the last advertisement it heard. */
+export async function neighbourOf({ hosts }: Pair, vip: string): Promise<string | undefined> {
+  const { stdout } = await hosts.router.exec(["ip", "-6", "neigh", "show", vip, "dev", "front"]);
+  return Object.values(hosts).find((host) => host.interfaces.includes("front") && stdout.includes(host.mac("front")))?.name;
+}
 
 /** Whether a host has an address on its interface, though nobody may be able to ask it. */
 export const holds = async (host: Host, vip: string): Promise<boolean> =>
@@ -72,7 +79,7 @@ export const times = (text: string, pattern: string): number => lines(text).filt
 /** A machine that starts has no VIP, and no data path of an lvsd from before. */
 export async function boot(host: Host, vips: readonly string[]): Promise<void> {
   forget(host.netns);
-  const lines = [...vips.map((vip) => `ip address del ${vip}/32 dev front`), "tc qdisc del dev front clsact"];
+  const lines = [...vips.map((vip) => `ip address del ${vip}/${prefixOf(vip)} dev front`), "tc qdisc del dev front clsact"];
   await host.run(`${lines.map((line) => `${line} 2> /dev/null`).join("; ")}; true`);
   await cable(host, "in");
 }

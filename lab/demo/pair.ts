@@ -3,7 +3,7 @@ import { type Director, startCrossed, startLoad } from "../crossed.ts";
 import { ADVERT, masterDown } from "../keepalived.ts";
 import { boot, cutPower, owners, ownersOf, type Pair } from "../pair.ts";
 import { breakage, startPulse, type Try } from "../pulse.ts";
-import { VIPS } from "../topologies/pair.ts";
+import { VIP6, VIPS } from "../topologies/pair.ts";
 import type { PairFinding, PairMoment } from "./findings.ts";
 import type { Say } from "./progress.ts";
 import { check } from "./traffic.ts";
@@ -41,7 +41,7 @@ export async function loseDirector(lab: Pair, say: Say): Promise<PairFinding> {
     await carry("d2", "d2");
   });
   await moment("d1 is back", async () => {
-    await boot(d1, VIPS);
+    await boot(d1, [...VIPS, VIP6]);
     await startCrossed(lab, "d1");
     await carry("d1", "d2");
   });
