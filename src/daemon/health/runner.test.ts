@@ -89,6 +89,31 @@ describe("another configuration", () => {
     expect(world.tries.map((t) => t.at)).toEqual([6000, 6000, 16_000, 16_000]);
   });
 
+  test("lets a try that is under way come to its end where the check is the same, and gives it up where it is another", () => {
+    const { world, health } = running();
+    for (const last of [11, 12]) world.results.set(`10.0.0.${last}`, undefined);
+    world.pass(9500); // both are being tried
+    expect([world.pending, world.tries.length]).toEqual([2, 4]);
+    health.replace(config(two({ servers: [checked(11, 9), checked(12, 2, { delayLoop: 2000 })] })));
+    expect(world.pending).toBe(1);
+    world.finish("10.0.0.11", { type: "ok" });
+    expect(world.take()).toEqual(["add-dest 10.0.0.11 9", "run up11"]);
+    expect(world.logged.filter((line) => line.startsWith("Activating"))).toHaveLength(3); // two at first
+  });
+
+  test("leaves a server that is down out until its other check has been good", () => {
+    const { world, health } = running();
+    const elsewhere = checked(11, 3);
+    const { probe } = elsewhere.checks[0]!;
+    const to = probe.type === "TCP_CHECK" ? { ...probe.to, port: 81 } : undefined;
+    const other = { ...elsewhere.checks[0]!, probe: { type: "TCP_CHECK" as const, to: to! } };
+    health.replace(config(two({ servers: [{ ...elsewhere, checks: [other] }, checked(12, 2)] })));
+    expect([world.take(), health.status()[0]?.servers[0]?.isAlive]).toEqual([[], false]);
+    world.results.delete("10.0.0.11");
+    world.pass(17_000);
+    expect(world.take()).toEqual(["add-dest 10.0.0.11 3", "run up11"]);
+  });
+
   test("changes weights, adds and removes servers, and remembers who is down", () => {
     const { world, health } = running();
     health.replace(config(two({ servers: [checked(11, 9), checked(12, 5), checked(13, 1)] })));

@@ -10,8 +10,10 @@ const LONGEST_PAUSE = 60_000;
 const PATIENCE = 5000;
 /** Time to tell how it is, ms. */
 const ANSWER = 2000;
-/** Time to do what it is told; it may have to be started first, with 10 000 servers. ms */
+/** Time to do what it is told, ms. */
 const OBEDIENCE = 20_000;
+/** The same for one that has to be started first, maybe with 10 000 servers. */
+const BEGINNING = 120_000;
 
 export interface ChildOptions<Report> {
   /** Its word in the log. */
@@ -90,7 +92,8 @@ export class Child<Config, Report extends { readonly type: string }> {
     const last = this.#orders.at(-1);
     if (last === undefined || this.#isEnding) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(`the ${this.#options.name} process does not answer`), OBEDIENCE);
+      const late = (): void => resolve(`the ${this.#options.name} process does not answer`);
+      const timer = setTimeout(late, this.#wasReady ? OBEDIENCE : BEGINNING);
       timer.unref();
       last.push((trouble) => {
         clearTimeout(timer);

@@ -34,7 +34,10 @@ export class FakeWorld implements World {
     const result = key === undefined ? ({ type: "ok" } as const) : this.results.get(key);
     this.pending++;
     const over = () => void this.pending--;
-    if (result === undefined) return over;
+    if (result === undefined) {
+      this.#open.set(`${to?.ip}`, done);
+      return over;
+    }
     const cancel = this.wheel.at(this.time, () => {
       over();
       done(result);
@@ -54,6 +57,13 @@ export class FakeWorld implements World {
   readonly mails: Mail[] = [];
   mail = (mail: Mail) => void this.mails.push(mail);
   log = (text: string) => void this.logged.push(text);
+
+  readonly #open = new Map<string, (result: Result) => void>();
+  /** What a try that did not end comes to after all. */
+  finish(address: string, result: Result): void {
+    this.pending--;
+    this.#open.get(address)?.(result);
+  }
 
   pass(ms: number): void {
     const end = this.time + ms;
