@@ -28,7 +28,7 @@ export interface SessionConfig {
   readonly passive: boolean;
   /** Of its packets: TTL or hop limit, 1..255. */
   readonly ttl: number;
-  /** What comes in may have lost so many hops of that TTL. -1 and 255: not looked at. */
+  /** What comes in may have lost so many hops of that TTL. As many as the TTL, or 255: any number. */
   readonly maxHops: number;
   /** Port 4784 in place of 3784. */
   readonly multihop: boolean;

@@ -19,7 +19,8 @@ const packet: Bfd = {
 const listening = (changes: Parameters<typeof config>[0] = {}): Node => new Node(config(changes), 1001);
 const only = (node: Node): Listeners<Node> => ({
   byDiscriminator: (discriminator) => (discriminator === node.session.discriminator ? node : undefined),
-  byNeighbour: (neighbour) => (neighbour === node.config.neighbour ? node : undefined),
+  byNeighbour: (neighbour, own) =>
+    neighbour === node.config.neighbour && own === (node.config.source ?? own) ? node : undefined,
 });
 const heard = (changes: Partial<Bfd> = {}, more: Partial<Heard> = {}): Heard => ({
   ...{ from: NEIGHBOUR, to: OWN, ttl: 255, multihop: false, bytes: emitBfd({ ...packet, ...changes }) },
@@ -60,7 +61,8 @@ test("a packet that has lost hops is refused, unless so many are allowed", () =>
   const far = listening({ maxHops: 2 });
   expect(examine(heard({}, { ttl: 253 }), only(far))).toMatchObject({ listener: far, packet });
   expect(examine(heard({}, { ttl: 252 }), only(far))).toMatchObject({ refusal: "ttl" });
-  for (const maxHops of [-1, 255]) expect(examine(heard({}, { ttl: 1 }), only(listening({ maxHops })))).toMatchObject({ packet });
+  for (const maxHops of [255, 256])
+    expect(examine(heard({}, { ttl: 1 }), only(listening({ maxHops })))).toMatchObject({ packet });
 });
 
 test("an authenticated packet, and one for a session that is shut, are refused", () => {

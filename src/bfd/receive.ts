@@ -38,7 +38,8 @@ export interface Listener {
 /** Finds sessions. */
 export interface Listeners<L extends Listener> {
   byDiscriminator(discriminator: number): L | undefined;
-  byNeighbour(neighbour: Ip): L | undefined;
+  /** @param own the address that the packet came to */
+  byNeighbour(neighbour: Ip, own: Ip): L | undefined;
 }
 
 export type Examined<L> =
@@ -58,14 +59,13 @@ export function examine<L extends Listener>(heard: Heard, listeners: Listeners<L
 function find<L extends Listener>(packet: Bfd, { from, to, multihop }: Heard, listeners: Listeners<L>): L | BfdRefusal {
   if (packet.yourDiscriminator !== 0) return listeners.byDiscriminator(packet.yourDiscriminator) ?? "your-discriminator";
   if (packet.state !== "Down" && packet.state !== "AdminDown") return "state";
-  const found = listeners.byNeighbour(from);
-  if (found === undefined || found.config.multihop !== multihop) return "neighbour";
-  return found.config.source === undefined || found.config.source === to ? found : "neighbour";
+  const found = listeners.byNeighbour(from, to);
+  return found === undefined || found.config.multihop !== multihop ? "neighbour" : found;
 }
 
 function objection({ config, session }: Listener, packet: Bfd, { ttl }: Heard): BfdRefusal | undefined {
   const { maxHops } = config;
-  const isLimited = maxHops >= 0 && maxHops < 255;
+  const isLimited = maxHops < Math.min(255, config.ttl);
   if (isLimited && (ttl === undefined || ttl + maxHops < config.ttl)) return "ttl";
   if (packet.authenticated) return "authentication";
   return session.state === "AdminDown" ? "admin-down" : undefined;

@@ -80,7 +80,7 @@ export class Pair {
       { from: ip(from), to: ip(own), ttl: 255, multihop: false, bytes },
       {
         byDiscriminator: (discriminator) => (discriminator === to.session.discriminator ? to : undefined),
-        byNeighbour: (neighbour) => (neighbour === to.config.neighbour ? to : undefined),
+        byNeighbour: (neighbour) => (neighbour === to.config.neighbour ? to : undefined), // whatever it came to
       },
     );
     if ("packet" in seen) this.feed(to, { type: "packet", packet: seen.packet });

@@ -46,7 +46,7 @@ function checkWords({ type, probe }: Check, reason: string | undefined): string 
     case "MISC_CHECK":
       return `MISC CHECK ${reason === undefined ? "succeeded" : reason === "timed out" ? reason : "failed"} on service`;
     case "BFD_CHECK":
-      return `BFD CHECK ${probe.type === "BFD_CHECK" ? probe.name : ""} ${reason === undefined ? "up" : "down"} on service`;
+      return `BFD CHECK ${probe.type === "BFD_CHECK" ? probe.name : ""} ${reason === undefined ? "succeeded" : "failed"} on service`;
     case "FILE_CHECK":
       return `FILE CHECK ${word} on service`;
     case "HTTP_GET":

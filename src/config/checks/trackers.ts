@@ -1,4 +1,4 @@
-import { familyOf } from "../../net/ip.ts";
+import { familyOf, type Ip } from "../../net/ip.ts";
 import type { Report } from "../checks.ts";
 import type { KeepalivedConfig } from "../keywords.ts";
 
@@ -18,7 +18,7 @@ export function checkTrackers(config: KeepalivedConfig, report: Report): void {
 
 function checkBfd(config: KeepalivedConfig, report: Report): void {
   const names = new Set<unknown>();
-  const neighbours = new Set<string>();
+  const before: Session[] = [];
   for (const bfd of config.bfdInstance) {
     if (names.has(bfd.header)) report.error(bfd.origin, `bfd_instance '${bfd.header}' is defined twice`);
     names.add(bfd.header);
@@ -26,12 +26,25 @@ function checkBfd(config: KeepalivedConfig, report: Report): void {
       report.error(bfd.origin, `bfd_instance '${bfd.header}' has no neighbor_ip`);
       continue;
     }
-    if (neighbours.has(bfd.neighborIp)) report.error(bfd.origin, `another bfd_instance has the neighbour ${bfd.neighborIp}`);
-    neighbours.add(bfd.neighborIp);
+    if (before.some((other) => isSameSession(other, bfd)))
+      report.error(bfd.origin, `another bfd_instance has the neighbour ${bfd.neighborIp}`);
+    before.push(bfd);
     const mixed = bfd.sourceIp !== undefined && familyOf(bfd.sourceIp) !== familyOf(bfd.neighborIp);
     if (mixed) report.error(bfd.origins.sourceIp ?? bfd.origin, "source_ip and neighbor_ip are of different families");
+    const ttl = bfd.ttl ?? (familyOf(bfd.neighborIp) === "ipv4" ? 255 : 64);
+    if ((bfd.maxHops < 0 ? 255 : bfd.maxHops) > ttl)
+      report.error(bfd.origins.maxHops ?? bfd.origin, `max_hops is cut to ${ttl}, the TTL of its packets`);
   }
 }
+
+interface Session {
+  readonly neighborIp: Ip | undefined;
+  readonly sourceIp: Ip | undefined;
+}
+
+/** Two with one neighbour are told apart only when both have a source. */
+export const isSameSession = (a: Session, b: Session): boolean =>
+  a.neighborIp === b.neighborIp && (a.sourceIp === undefined || b.sourceIp === undefined || a.sourceIp === b.sourceIp);
 
 function checkGarpGroups(config: KeepalivedConfig, report: Report): void {
   const members = new Set<string>();

@@ -38,8 +38,26 @@ test("over several hops any number may be lost, unless it is limited", () => {
   expect([hops(""), hops("max_hops 3")]).toEqual([255, 3]);
 });
 
+test("no more hops may be lost than there are", () => {
+  const hops = (words: string): number => read(`bfd_instance A {\n neighbor_ip ${words}\n}`).sessions[0]!.maxHops;
+  expect([hops("10.0.0.1\n max_hops -1"), hops("::1\n max_hops 100"), hops("::1\n max_hops -1\n hoplimit 9")]).toEqual([
+    255, 64, 9,
+  ]);
+});
+
+test("an instance whose ends are of two families is left out", () => {
+  expect(read("bfd_instance A {\n neighbor_ip 10.0.0.1\n source_ip ::1\n}").sessions).toEqual([]);
+});
+
 test("of two with one name or one neighbour the first counts", () => {
   const bfd = (name: string, to: string): string => `bfd_instance ${name} {\n neighbor_ip ${to}\n}\n`;
-  const { sessions } = read(bfd("A", "10.0.0.1") + bfd("A", "10.0.0.2") + bfd("B", "10.0.0.1") + bfd("C", "10.0.0.3"));
-  expect(sessions.map(({ name, neighbour }) => `${name} ${neighbour}`)).toEqual(["A 10.0.0.1", "C 10.0.0.3"]);
+  const from = (source: string): string => `\n source_ip ${source}`;
+  const { sessions } = read(
+    [
+      ...[bfd("A", "10.0.0.1"), bfd("A", "10.0.0.2"), bfd("B", "10.0.0.1"), bfd("C", "10.0.0.3")],
+      ...[bfd("D", `10.0.0.4${from("10.0.0.8")}`), bfd("E", `10.0.0.4${from("10.0.0.9")}`), bfd("F", "10.0.0.4")],
+    ].join(""),
+  );
+  const told = sessions.map(({ name, neighbour }) => `${name} ${neighbour}`);
+  expect(told).toEqual(["A 10.0.0.1", "C 10.0.0.3", "D 10.0.0.4", "E 10.0.0.4"]);
 });

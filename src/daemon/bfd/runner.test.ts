@@ -172,6 +172,18 @@ test("a name with another neighbour is another session", () => {
   expect([a.up(), b.up(), c.up()]).toEqual(["B1", "", "B1"]);
 });
 
+test("two sessions with one neighbour are told apart by their sources", () => {
+  const sources = ["10.9.0.1", "10.9.0.3"].map(ip);
+  world.hosts.set(sources[1]!, a);
+  a.configure(...sources.map((source, i) => to("10.9.0.2", `B${i}`, { source })));
+  b.configure(...sources.map((source, i) => to(source, `B${i}`)));
+  world.pass(3000);
+  expect([a.up(), b.up(), a.runner.strays.size]).toEqual(["B0 B1", "B0 B1", 0]);
+  const ends = [...a.runner.units.values()].map(({ config, session: { discriminator } }) => [config.source, discriminator]);
+  const seen = [...b.runner.units.values()].map(({ config, session: { remote } }) => [config.neighbour, remote.discriminator]);
+  expect(ends).toEqual(seen);
+});
+
 test("what cannot be sent or listened to is told once and tried again", () => {
   a.sendFault = "EADDRNOTAVAIL";
   a.listenFault = "EADDRINUSE";

@@ -43,7 +43,8 @@ export class BfdRunner {
   readonly strays = new Map<BfdRefusal, number>();
   readonly #out: Surroundings;
   readonly #byDiscriminator = new Map<number, Unit>();
-  readonly #byNeighbour = new Map<Ip, Unit>();
+  /** By neighbour and source; without a source it stands for all. */
+  readonly #byEnds = new Map<string, Unit>();
   readonly #receivers = new Map<string, Receiver>();
   readonly #timers = new Timers();
   #armedFor: Millis | undefined;
@@ -104,10 +105,10 @@ export class BfdRunner {
 
   #index(): void {
     this.#byDiscriminator.clear();
-    this.#byNeighbour.clear();
+    this.#byEnds.clear();
     for (const unit of this.units.values()) {
       this.#byDiscriminator.set(unit.session.discriminator, unit);
-      this.#byNeighbour.set(unit.config.neighbour, unit);
+      this.#byEnds.set(`${unit.config.neighbour} ${unit.config.source ?? ""}`, unit);
     }
   }
 
@@ -163,7 +164,7 @@ export class BfdRunner {
   hear(heard: Heard): void {
     const seen = examine(heard, {
       byDiscriminator: (discriminator) => this.#byDiscriminator.get(discriminator),
-      byNeighbour: (neighbour) => this.#byNeighbour.get(neighbour),
+      byNeighbour: (neighbour, own) => this.#byEnds.get(`${neighbour} ${own}`) ?? this.#byEnds.get(`${neighbour} `),
     });
     if ("refusal" in seen) {
       this.#refuse(heard.from, seen.refusal, seen.listener?.counters.refused ?? this.strays);

@@ -29,7 +29,7 @@ const configLines = (c: SessionConfig): string[] => [
   `   Desired idle TX interval = ${micros(c.idleTx)}`,
   `   Detection multiplier = ${c.multiplier}`,
   `   ${familyOf(c.neighbour) === "ipv4" ? "TTL" : "hoplimit"} = ${c.ttl}`,
-  `   max_hops = ${c.maxHops < 0 ? 255 : c.maxHops}`,
+  `   max_hops = ${c.maxHops}`,
   `   passive = ${c.passive}`,
   `   send event to VRRP process = ${capital(c.tells.vrrp)}`,
   `   send event to checker process = ${capital(c.tells.checker)}`,

@@ -104,7 +104,7 @@ export class CheckRun {
     this.#cancelTry = this.#world.probe(this.check, page, (result) => {
       this.#cancelTry = () => {};
       const now = this.#world.now();
-      this.#took = now - begun;
+      if (this.check.type !== "BFD_CHECK") this.#took = now - begun; // which waits, and does not try
       this.#tries[result.type]++;
       if (result.type !== "ok") this.#failure = { at: now, reason: result.reason };
       this.#last = result.type === "ok" ? "ok" : result.reason;
