@@ -20,7 +20,10 @@ import type { Instance, VirtualAddress, VirtualRoute } from "./config.ts";
  */
 
 const IFA_F_NODAD = 0x02;
+const IFA_F_HOMEADDRESS = 0x10;
+const IFA_F_MANAGETEMPADDR = 0x100;
 const IFA_F_NOPREFIXROUTE = 0x200;
+const IFA_F_MCAUTOJOIN = 0x400;
 /** So that `ip route` shows whose a route is. */
 export const RTPROT_KEEPALIVED = 18;
 
@@ -130,12 +133,19 @@ export function kernelAddress(a: VirtualAddress, own: string | undefined, ifinde
     peer: a.peer,
     broadcast: a.broadcast,
     scope: a.scope,
-    flags: (family === "ipv6" && !a.dad ? IFA_F_NODAD : 0) | (a.noprefixroute ? IFA_F_NOPREFIXROUTE : 0),
+    flags: flagsOf(a, family),
     label: a.label,
     preferredSeconds: a.preferredLifetime ?? standard,
     validSeconds: FOREVER,
   };
 }
+
+const flagsOf = (a: VirtualAddress, family: "ipv4" | "ipv6"): number =>
+  (family === "ipv6" && !a.dad ? IFA_F_NODAD : 0) |
+  (a.noprefixroute ? IFA_F_NOPREFIXROUTE : 0) |
+  (a.home ? IFA_F_HOMEADDRESS : 0) |
+  (a.mngtmpaddr ? IFA_F_MANAGETEMPADDR : 0) |
+  (a.autojoin ? IFA_F_MCAUTOJOIN : 0);
 
 const TYPES: Readonly<Record<VirtualRoute["type"], number>> = {
   unicast: RTN_UNICAST,
@@ -147,22 +157,27 @@ const TYPES: Readonly<Record<VirtualRoute["type"], number>> = {
 
 function kernelRoute(r: VirtualRoute, own: string | undefined, ifindex: IfIndex): Route | undefined {
   // With a gateway and no device the kernel finds the device, and would tell of it; so the instance's own is taken.
-  const name = r.dev ?? own;
-  const index = name === undefined ? undefined : ifindex(name);
-  if (r.type === "unicast" && index === undefined) return undefined;
-  const onLink = r.via === undefined && r.family === "ipv4" && r.type === "unicast";
+  const hops = (r.hops.length > 1 ? r.hops : [{ via: r.via, dev: r.dev, onlink: r.onlink, weight: 1 }]).map(
+    ({ via, dev, onlink, weight }) => {
+      const name = dev ?? own;
+      return { ifindex: name && ifindex(name), gateway: via, flags: onlink ? RTNH_F_ONLINK : 0, weight };
+    },
+  );
+  const nextHops = r.type === "unicast" ? hops.flatMap((h) => (h.ifindex ? [{ ...h, ifindex: h.ifindex }] : [])) : [];
+  if (r.type === "unicast" && nextHops.length < hops.length) return undefined;
+  const onLink = r.via === undefined && r.hops.length < 2 && r.family === "ipv4" && r.type === "unicast";
   return {
     family: r.family,
     table: r.table,
     prefix: r.prefix ?? anyOf(r.family),
     prefixLength: r.length,
-    tos: 0,
+    tos: r.tos,
     protocol: RTPROT_KEEPALIVED,
     scope: r.scope ?? (onLink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE),
     type: TYPES[r.type],
     metric: r.metric,
     prefSource: r.source,
-    mtu: undefined,
-    nextHops: r.type === "unicast" ? [{ ifindex: index!, gateway: r.via, flags: r.onlink ? RTNH_F_ONLINK : 0, weight: 1 }] : [],
+    mtu: r.mtu,
+    nextHops,
   };
 }

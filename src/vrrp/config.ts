@@ -141,6 +141,10 @@ export interface VirtualAddress {
   /** Seconds; undefined: without end. */
   readonly preferredLifetime: number | undefined;
   readonly noprefixroute: boolean;
+  /** IPv6: a mobile node's own; the kernel makes temporary ones beside it; its groups are joined. */
+  readonly home: boolean;
+  readonly mngtmpaddr: boolean;
+  readonly autojoin: boolean;
   /** Duplicate address detection. */
   readonly dad: boolean;
 }
@@ -158,6 +162,18 @@ export interface VirtualRoute {
   readonly scope: number | undefined;
   readonly type: "unicast" | "blackhole" | "unreachable" | "prohibit" | "throw";
   readonly onlink: boolean;
+  readonly tos: number;
+  readonly mtu: number | undefined;
+  /** More than one: flows are shared among these by their weights, and the above via, dev and onlink do not count. */
+  readonly hops: readonly RouteHop[];
+}
+
+export interface RouteHop {
+  readonly via: Ip | undefined;
+  readonly dev: string | undefined;
+  readonly onlink: boolean;
+  /** 1..256. */
+  readonly weight: number;
 }
 
 /** A rule of policy routing that the master has. */

@@ -44,6 +44,7 @@ export const instance: Instance = {
     {
       ...{ ip: ip("10.0.0.100"), length: 32, dev: undefined, broadcast: undefined, label: "", peer: undefined },
       ...{ scope: 0, preferredLifetime: undefined, noprefixroute: false, dad: false },
+      ...{ home: false, mngtmpaddr: false, autojoin: false },
     },
   ],
   excluded: [],

@@ -117,7 +117,18 @@ test("the line of a FIFO is keepalived's", () => {
 });
 
 const ifindex = (name: string) => ({ eth0: 2, eth1: 3 })[name];
-const route = { via: undefined, dev: undefined, source: undefined, table: 254, metric: 0, scope: undefined, onlink: false };
+const route = {
+  via: undefined,
+  dev: undefined,
+  source: undefined,
+  table: 254,
+  metric: 0,
+  scope: undefined,
+  onlink: false,
+  tos: 0,
+  mtu: undefined,
+  hops: [],
+};
 const rich: Instance = {
   ...instance,
   excluded: [{ ...instance.addresses[0]!, ip: ip("2001:db8::1"), length: 128, dev: "eth1" }],

@@ -16,6 +16,7 @@ import { fromConfig as healthFrom, type Memory } from "../health/from-config.ts"
 import { type MailPlan, mailPlan } from "../mail/config.ts";
 import { fromConfig as vrrpFrom } from "../vrrp/from-config.ts";
 import { judgeFile } from "../vrrp/security.ts";
+import { undoneOptions } from "../vrrp/undone.ts";
 import { factsWithScripts, machineFacts } from "./facts.ts";
 import { diskFiles } from "./files.ts";
 import { type ParentWords, parentWords } from "./parent-words.ts";
@@ -99,7 +100,7 @@ function read(path: string, { strict = false, configId, only }: ReadHow, rereade
       parent: parentWords(config),
     },
     errors: told("error"),
-    notes: [...told("warning"), ...notes, ...undoneWords(result)],
+    notes: [...told("warning"), ...notes, ...undoneWords(result), ...undoneOptions(config)],
   };
 }
 
@@ -142,7 +143,7 @@ export function testConfig(path: string, { configId }: ReadHow = {}): { readonly
   const { notes } = healthFrom(result.config);
   const told = [...result.problems, ...lintConfig(result)].map(explainProblem);
   const lines = [...told, ...notes.map((note) => `${path}: warning: ${note}`)];
-  lines.push(...undoneWords(result).map((note) => note.replace(": ", ": warning: ")));
+  lines.push(...[...undoneWords(result), ...undoneOptions(result.config)].map((note) => note.replace(": ", ": warning: ")));
   return { print: lines.map((line) => `${line}\n`).join(""), exit: testExitCode(result.problems) };
 }
 

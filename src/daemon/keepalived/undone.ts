@@ -1,7 +1,9 @@
 import type { ParseResult } from "../../config/parse.ts";
+import { UNDONE_WORDS } from "../vrrp/undone.ts";
 
 /** Words that are read and not carried out; who uses one is told. */
 const UNDONE: ReadonlySet<string> = new Set([
+  ...UNDONE_WORDS,
   ...["lvs_sync_daemon"],
   ...["enable_snmp_keepalived", "enable_snmp_vrrp", "enable_snmp_checker", "enable_snmp_rfc", "enable_traps", "enable_dbus"],
   ...["net_namespace_ipvs"],

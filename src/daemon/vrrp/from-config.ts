@@ -20,6 +20,7 @@ import type {
   VrrpConfig,
 } from "../../vrrp/config.ts";
 import type { Announcing } from "../../vrrp/machine.ts";
+import { FOREVER } from "../../wire/rtnetlink-address.ts";
 import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
 import { tuningOf } from "../tuner.ts";
 import { globalsOf, rxRoom, vmacName } from "./from-globals.ts";
@@ -147,9 +148,10 @@ function addressOf(a: Address): VirtualAddress {
     label: a.label ?? "",
     peer: a.peer,
     scope: scopeNumber(a.scope) ?? 0,
-    preferredLifetime: typeof a.preferredLifetime === "number" ? a.preferredLifetime : undefined,
+    preferredLifetime: a.preferredLifetime === "forever" ? FOREVER : a.preferredLifetime,
     noprefixroute: a.noprefixroute ?? false,
     dad: a.dad ?? false,
+    ...{ home: a.home ?? false, mngtmpaddr: a.mngtmpaddr ?? false, autojoin: a.autojoin ?? false },
   };
 }
 

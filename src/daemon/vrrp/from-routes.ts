@@ -34,10 +34,10 @@ export function broadcastOf(a: Address): Ip | undefined {
 
 const PLAIN = new Set(["unicast", "blackhole", "unreachable", "prohibit", "throw"]);
 
-/** Those that there are words for: several next hops, encapsulation and metrics of TCP are left out. */
+/** Those whose kind is known; of what else is left out undone.ts tells. */
 export function routesOf(routes: readonly Route[]): VirtualRoute[] {
   return routes.flatMap((r): VirtualRoute[] => {
-    if (!PLAIN.has(r.type) || r.nextHops.length > 1) return [];
+    if (!isPlain(r)) return [];
     const hop = r.nextHops[0];
     const prefix = r.destination === "default" ? undefined : r.destination;
     return [
@@ -53,10 +53,17 @@ export function routesOf(routes: readonly Route[]): VirtualRoute[] {
         scope: scopeNumber(r.scope),
         type: r.type as VirtualRoute["type"],
         onlink: r.onlink ?? hop?.onlink ?? false,
+        tos: r.tos ?? 0,
+        mtu: Number(/\d+$/.exec(r.metrics.mtu ?? "")?.[0]) || undefined,
+        hops: r.nextHops.map(({ via, dev, onlink = false, weight = 1 }) => ({ via, dev, onlink, weight })),
       },
     ];
   });
 }
+
+export const isPlain = (r: Route): boolean => PLAIN.has(r.type);
+/** One that asks a table, without exceptions. */
+export const isQuestion = (r: Rule): boolean => r.action.type === "table" && !r.not;
 
 /** Rules that ask a table. */
 export function rulesOf(rules: readonly Rule[]): VirtualRule[] {

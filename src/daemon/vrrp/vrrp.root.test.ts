@@ -200,6 +200,7 @@ test("routes and rules come and go with the addresses", async () => {
   const words = `${FAST}
   virtual_routes {
     10.77.0.0/16 via 10.9.0.2 dev eth0
+    10.78.0.0/16 no_track mtu 1400 nexthop via 10.9.0.2 dev eth0 weight 2 nexthop via 10.9.0.3 dev eth0 weight 1
   }
   virtual_rules {
     to 10.77.0.0/16 table 254 priority 777
@@ -210,6 +211,11 @@ test("routes and rules come and go with the addresses", async () => {
   const rules = (): string => ip("-n", stage.a, "rule", "show");
   expect(routes()).toContain("10.77.0.0/16 via 10.9.0.2 dev eth0");
   expect(rules()).toMatch(/777:\s+from all to 10\.77\.0\.0\/16 lookup main/);
+  const shared =
+    /10\.78\.0\.0\/16 mtu 1400 *\n\s*nexthop via 10\.9\.0\.2 dev eth0 weight 2 *\n\s*nexthop via 10\.9\.0\.3 dev eth0 weight 1/;
+  expect(routes()).toMatch(shared);
+  ip("-n", stage.a, "route", "delete", "10.78.0.0/16");
+  await until("the shared route is back", () => shared.test(routes()), 1000);
   ip("-n", stage.a, "route", "delete", "10.77.0.0/16");
   await until("the route is back", () => routes().includes("10.77.0.0/16"), 1000);
   await node.stop();

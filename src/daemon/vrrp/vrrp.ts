@@ -115,8 +115,8 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
       for (const unit of runner.units.values()) clearCounters(unit);
     },
     replace(wanted) {
-      tuner.apply(wanted.tuning);
-      const next = secured(wanted);
+      const next = secured(wanted); // throws for what is no configuration, before anything is changed
+      tuner.apply(next.tuning);
       const before = trackers;
       trackers = startTrackers(next, trackerOut, before);
       before.close();
