@@ -135,6 +135,7 @@ export class CheckRun {
       isUp: this.isUp,
       hasRun: state?.hasRun ?? false,
       age: state === undefined ? 0 : rounded(now - state.since),
+      weight: state?.weight ?? 0,
       retriesLeft: state?.isUp ? Math.max(0, retry - state.failures) : 0,
       isHeld: (state?.heldFor ?? 0) > 0,
       ...(this.#last === undefined ? {} : { last: this.#last }),

@@ -80,7 +80,8 @@ function serviceOf(config: KeepalivedConfig, vs: VirtualServer, note: (text: str
   };
 }
 
-function nameOf(vs: VirtualServer): string {
+/** "[192.0.2.1]:tcp:80", "FWM 5" or "[GROUP]:0" (spec 4.1). */
+export function nameOf(vs: VirtualServer): string {
   if (vs.header.by === "fwmark") return `FWM ${vs.header.fwmark}`;
   return vs.header.by === "group" ? `[${vs.header.group}]:0` : `[${vs.header.ip}]:${protocolOf(vs)}:${vs.header.port}`;
 }
@@ -119,7 +120,7 @@ function serverOf(config: KeepalivedConfig, vs: VirtualServer, rs: RealServer, n
   };
 }
 
-const serverName = (vs: VirtualServer, { ip, port }: RealServer["header"]): string =>
+export const serverName = (vs: VirtualServer, { ip, port }: RealServer["header"]): string =>
   `[${ip}]:${vs.header.by === "fwmark" ? "none" : protocolOf(vs)}:${port || portOf(vs)}`;
 
 /** A sorry server that is a real server too goes the way that one does. */

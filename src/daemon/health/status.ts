@@ -8,6 +8,8 @@ export interface CheckStatus {
   readonly hasRun: boolean;
   /** Time in this state. */
   readonly age: Millis;
+  /** What it adds to the weight of its server. */
+  readonly weight: number;
   /** Failures that would be forgiven from now on. */
   readonly retriesLeft: number;
   /** It went down too often and has to be good for a while. */

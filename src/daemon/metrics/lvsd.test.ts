@@ -143,7 +143,7 @@ test("a VRRP process that does not answer is told, and nothing is made up about 
 
 test("checks tell their state, their results and how long they took", () => {
   const check: CheckStatus = {
-    ...{ type: "TCP_CHECK", isUp: false, hasRun: true, age: 5, retriesLeft: 0, isHeld: false, took: 250 },
+    ...{ type: "TCP_CHECK", isUp: false, hasRun: true, age: 5, retriesLeft: 0, isHeld: false, took: 250, weight: 0 },
     ...{ last: 'refused "\n\\', tries: { ok: 3, failed: 2, unknown: 0 } },
   };
   const server = { name: "[10.0.0.11]:tcp:80", isAlive: false, age: 5, weight: 3, weightNow: 0, checks: [check, check] };
