@@ -1,5 +1,5 @@
 import type { HttpGet, RealServer } from "../../config/keywords.ts";
-import type { Check, Connection, Page, Probe } from "../../health/config.ts";
+import type { Check, Connection, Page, PagePattern, Probe } from "../../health/config.ts";
 import { defaultPayload } from "../../health/protocols/udp.ts";
 import { nameOf, serverName } from "../health/from-config.ts";
 import type { CheckStatus } from "../health/status.ts";
@@ -118,14 +118,35 @@ function probeLines(check: Check, probe: Probe, written: HttpGet | undefined, fa
 }
 
 function pageLines({ path, statuses, digests, regex }: Page, host: string | undefined): string[] {
+  const isAny = statuses.some(([from, to]) => from === 0 && to === 999);
   return [
     `   Checked url = ${path}`,
     ...digests.map((digest) => item(`digest = ${digest}`)),
-    ...(statuses.some(([from, to]) => from === 0 && to === 999)
-      ? []
-      : [item("HTTP Status Code(s)"), ...statuses.map(([from, to]) => item(`  ${from === to ? from : `${from}-${to}`}`))]),
+    ...(isAny ? [] : [item("HTTP Status Code(s)"), ...joined(statuses).map(([from, to]) => item(`  ${rangeText(from, to)}`))]),
     ...(host === undefined ? [] : [item(`Virtual host = ${host}`)]),
-    ...(regex === undefined ? [] : [item(`Regex = "${regex.source}"`), ...(regex.not ? [item("Regex no match")] : [])]),
+    ...(regex === undefined ? [] : regexLines(regex)),
+  ];
+}
+
+const rangeText = (from: number, to: number): string => (from === to ? String(from) : `${from}-${to}`);
+
+/** Ranges that touch are one. */
+function joined(ranges: Page["statuses"]): [number, number][] {
+  const out: [number, number][] = [];
+  for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
+    const last = out.at(-1);
+    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else out.push([from, to]);
+  }
+  return out;
+}
+
+function regexLines({ source, not, minOffset, maxOffset }: PagePattern): string[] {
+  const offset = maxOffset === undefined ? `${minOffset}` : `${minOffset}, max_offset = ${maxOffset}`;
+  return [
+    item(`Regex = "${source}"`),
+    ...(not ? [item("Regex no match")] : []),
+    ...(minOffset > 0 || maxOffset !== undefined ? [item(`Regex min offset = ${offset}`)] : []),
   ];
 }
 
