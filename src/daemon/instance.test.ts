@@ -17,11 +17,13 @@ test("the places are named for the network namespace, and LVSD_SOCKET moves the 
     socket: `/run/lvsd/${inode}.sock`,
     pid: `/run/lvsd/${inode}.pid`,
     owned: `/run/lvsd/${inode}.owned`,
+    totals: `/run/lvsd/${inode}.totals`,
   });
   expect(placesOf({ LVSD_SOCKET: "/tmp/s" })).toEqual({
     socket: "/tmp/s",
     pid: `/run/lvsd/${inode}.pid`,
     owned: `/run/lvsd/${inode}.owned`,
+    totals: `/run/lvsd/${inode}.totals`,
   });
 });
 

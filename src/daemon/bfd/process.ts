@@ -2,7 +2,7 @@ import type { BfdConfig } from "../../bfd/config.ts";
 import { diagnosticText } from "../../bfd/words.ts";
 import { explain } from "../../fault.ts";
 import type { BfdState } from "../../wire/bfd.ts";
-import { type Asked, hearDumpSignals, hearDumpSignals } from "../dump/hear.ts";
+import { type Asked, hearDumpSignals } from "../dump/hear.ts";
 import { openLines } from "../lines.ts";
 import { openBfd, type Up } from "./bfd.ts";
 import type { SessionStatus } from "./status.ts";
@@ -57,7 +57,6 @@ export function main(argv: readonly string[]): void {
     setTimeout(() => process.exit(0), LINGER);
   };
   hearDumpSignals((what) => report({ type: "dump", what }));
-  hearDumpSignals(() => {}); // nothing of BFD is dumped, and it must not die of them
   process.on("SIGTERM", stop).on("SIGINT", stop).on("disconnect", stop);
   process.on("message", (order: Order) => {
     if (order.type === "stop") stop();

@@ -1,5 +1,6 @@
 import { parseText } from "../../../config/parse.ts";
 import { settled } from "../../../config/settled.ts";
+import { fromConfig as bfdFrom } from "../../bfd/from-config.ts";
 import { fromConfig as healthFrom } from "../../health/from-config.ts";
 import { fromConfig as vrrpFrom } from "../../vrrp/from-config.ts";
 import { statusOf } from "../../vrrp/status.ts";
@@ -15,6 +16,7 @@ export function factsOf(conf: string, change: (unit: Unit) => void = () => {}): 
   for (const unit of units) change(unit);
   return {
     ...{ config, vrrp, health: healthFrom(config).health, services: [], now: 1_800_000_000_000 },
+    ...{ bfd: bfdFrom(config), sessions: [] },
     status: { instances: units.map((unit) => statusOf(unit, 0)), groups: {}, trackers: nothingTracked },
     machine: {
       ...{ hostName: "vm", user: "root", links: [], addresses: [] },
