@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ip } from "../net/ip.ts";
 import { leftovers, ownedBy } from "./owned.ts";
 import { dest, server, service, sorry, spec } from "./testing.ts";
 
@@ -10,6 +11,11 @@ test("a service owns its servers and its sorry server, by the ports that they ha
   expect(addrs(web[0]!.dests)).toEqual(["10.0.0.11", "10.0.0.12", "10.0.0.13", "10.0.0.99"]);
   const routed = server(11, { dest: { ...dest("10.0.0.11", 1, 8080), method: "route" } });
   expect(ownedBy(service({ servers: [routed] }))[0]!.dests).toEqual([{ addr: "10.0.0.11", port: 80 }]);
+});
+
+test("an address of a pool that is named no more is left over too", () => {
+  const pool = (...last: number[]) => ownedBy(service({ localAddresses: last.map((n) => ip(`10.2.0.${n}`)) }));
+  expect(leftovers(pool(51, 52), pool(52, 53))).toEqual([{ op: "delete-laddr", key: spec.key, addr: "10.2.0.51" }]);
 });
 
 test("what is left over are services that are named no more, and servers that have gone from one that is", () => {

@@ -45,7 +45,11 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
 }
 
 /** The pool of a FullNAT service: what comes, then what goes. */
-export function poolChanges(specs: readonly ServiceSpec[], actual: readonly Ip[] = [], wanted: readonly Ip[] = []): Operation[] {
+export function poolChanges(
+  specs: readonly Pick<ServiceSpec, "key">[],
+  actual: readonly Ip[] = [],
+  wanted: readonly Ip[] = [],
+): Operation[] {
   return specs.flatMap(({ key }): Operation[] => {
     const isOurs = (addr: Ip): boolean => familyOf(addr) === familyOfService(key);
     const come = wanted.filter((addr) => isOurs(addr) && !actual.includes(addr));
