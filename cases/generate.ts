@@ -33,14 +33,22 @@ import type { Step } from "./script.ts";
 const POOLS = {
   ipv4: {
     vips: [ip("10.1.0.100"), ip("10.1.0.101")],
-    clients: ["10.1.0.3", "10.1.0.4", "172.16.0.1", "172.16.7.9", "10.1.0.30", "203.0.113.7"].map(ip),
+    clients: ["10.1.0.3", "10.1.0.4", "172.16.0.1", "172.16.7.9", "10.1.0.30", "10.1.0.9", "203.0.113.7"].map(ip),
     dests: [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`10.2.0.${n}`)).concat(ip("10.1.0.21")),
     locals: [ip("10.2.0.100"), ip("10.2.0.101"), ip("10.2.0.1")],
     router: { client: ip("10.1.0.9"), server: ip("10.2.0.19") },
   },
   ipv6: {
     vips: [ip("2001:db8:1::100"), ip("2001:db8:1::101")],
-    clients: ["2001:db8:1::3", "2001:db8:1::4", "2001:db8:16::1", "2001:db8:16::7:9", "2001:db8:1::30", "2001:db8:9::7"].map(ip),
+    clients: [
+      "2001:db8:1::3",
+      "2001:db8:1::4",
+      "2001:db8:16::1",
+      "2001:db8:16::7:9",
+      "2001:db8:1::30",
+      "2001:db8:1::9",
+      "2001:db8:9::7",
+    ].map(ip),
     dests: [11, 11, 12, 12, 13, 14, 20, 30, 31, 100].map((n) => ip(`2001:db8:2::${n}`)).concat(ip("2001:db8:1::21")),
     locals: [ip("2001:db8:2::100"), ip("2001:db8:2::101"), ip("2001:db8:2::1")],
     router: { client: ip("2001:db8:1::9"), server: ip("2001:db8:2::19") },
@@ -51,7 +59,7 @@ const CLIENT_PORTS = [0, 1, 2, 3];
 const FTP_DATA = 20;
 const otherFamily = { ipv4: "ipv6", ipv6: "ipv4" } as const;
 const PROTOCOLS = ["tcp", "tcp", "tcp", "udp", "udp", "sctp"] as const;
-const SCHEDULERS = ["rr", "rr", "wrr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh"];
+const SCHEDULERS = ["rr", "rr", "wrr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "lblc", "lblcr"];
 const METHODS = ["nat", "nat", "route", "tunnel", "fullnat"] as const;
 const TUNNELS: readonly DestSpec["tunnel"][] = [
   { type: "ipip", port: 0, checksum: "none" },
@@ -67,6 +75,8 @@ const SETTINGS: readonly (readonly [string, readonly string[]])[] = [
   ["pmtu_disc", ["0", "1"]],
   ["conn_reuse_mode", ["0", "1", "2", "3"]],
   ["expire_quiescent_template", ["0", "1"]],
+  ["nat_icmp_send", ["0", "1"]],
+  ["cache_bypass", ["0", "1"]],
 ];
 
 /**

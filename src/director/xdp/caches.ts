@@ -1,6 +1,8 @@
+import type { ServiceSpec } from "../director.ts";
+import type { Change } from "../records.ts";
 import * as abi from "./abi.gen.ts";
 import type { DataPath } from "./loader.ts";
-import { u32, viewOf } from "./memory.ts";
+import { setU32, u32, viewOf } from "./memory.ts";
 
 /**
  * Cleaning the caches of lblc and lblcr (spec 3.7): once a minute each service's entries are looked at; every 30th time those
@@ -12,10 +14,8 @@ const FULL_EVERY = 30;
 const MAX_ENTRIES = 16 * 1024; // of one service
 const IDLE_SECONDS = 360;
 
-export interface Expirations {
-  /** Seconds, by service id: lblc_expiration or lblcr_expiration. */
-  (serviceId: number): number | undefined;
-}
+/** Seconds, by service id: lblc_expiration or lblcr_expiration. */
+export type Expirations = (serviceId: number) => number | undefined;
 
 export class Caches {
   readonly #path: DataPath;
@@ -43,9 +43,31 @@ export class Caches {
     }
   }
 
-  /** Entries that name a dest whose number is about to be used again. */
+  /** A service that is gone, or that has another scheduler now, leaves nothing behind. */
+  follow(changes: readonly Change[]): void {
+    const over = new Set(changes.flatMap((change) => (endsCache(change) ? [change.service.id] : [])));
+    if (over.size === 0) return;
+    this.#remove([...this.#entries()].filter(({ service }) => over.has(service)));
+    for (const id of over) this.#runs.delete(id);
+  }
+
+  /** The dests that entries name: in the trash they stay, as long as an entry may send them a conn again (spec 2.5). */
+  dests(): ReadonlySet<number> {
+    return new Set([...this.#entries()].flatMap(({ dests }) => dests));
+  }
+
+  /** The number of a dest is about to be used again: it leaves the sets that it is in, and an entry without dests goes. */
   forget(destId: number): void {
-    this.#remove([...this.#entries()].filter(({ dests }) => dests.includes(destId)));
+    for (const { key, value, dests } of [...this.#entries()]) {
+      const left = dests.filter((id) => id !== destId);
+      if (left.length === 0) this.#path.caches.delete(key);
+      else if (left.length < dests.length) {
+        const view = viewOf(value);
+        for (const [i, id] of left.entries()) setU32(view, abi.cacheEntry.dests + i * 4, id);
+        setU32(view, abi.cacheEntry.count, left.length);
+        this.#path.caches.update(key, value);
+      }
+    }
   }
 
   #due(serviceId: number, own: readonly Entry[], idle: (entry: Entry) => number, expiration: number): readonly Entry[] {
@@ -76,6 +98,7 @@ export class Caches {
       const count = u32(view, abi.cacheEntry.count);
       yield {
         key: key.slice(),
+        value: value.slice(),
         service: u32(viewOf(key), abi.cacheKey.service),
         lastuse: u32(view, abi.cacheEntry.lastuse),
         dests: Array.from({ length: count }, (_, i) => u32(view, abi.cacheEntry.dests + i * 4)),
@@ -84,8 +107,18 @@ export class Caches {
   }
 }
 
+type ServiceChange = Extract<Change, { kind: "service-edited" | "service-deleted" }>;
+
+function endsCache(change: Change): change is ServiceChange {
+  if (change.kind === "service-deleted") return hasCache(change.service.spec);
+  return change.kind === "service-edited" && hasCache(change.before) && change.before.scheduler !== change.after.scheduler;
+}
+
+const hasCache = ({ scheduler }: ServiceSpec): boolean => scheduler === "lblc" || scheduler === "lblcr";
+
 interface Entry {
   readonly key: Uint8Array;
+  readonly value: Uint8Array;
   readonly service: number;
   readonly lastuse: number;
   readonly dests: readonly number[];

@@ -104,6 +104,7 @@ export class XdpCore implements XdpDirector {
     const { refusals, changes } = this.#table.apply(operations);
     if (refusals.length > 0) return refusals;
     this.#mirror.apply(changes);
+    this.#caches.follow(changes);
     const kinds = new Set(changes.map(({ kind }) => kind));
     if (changes.some((change) => change.kind === "zero" && change.service === undefined))
       for (const service of this.#table.services()) this.#mirror.zero(service);
@@ -144,7 +145,12 @@ export class XdpCore implements XdpDirector {
   tick(now: number): void {
     if (!this.#isOpen) return;
     this.#followMemory(now);
-    const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id));
+    let cached: ReadonlySet<number> | undefined; // only when a dest would go
+    const isCached = (id: number): boolean => {
+      cached ??= this.#caches.dests();
+      return cached.has(id);
+    };
+    const freed = this.#table.expireTrash(now, (id) => this.#isReferenced(id) || isCached(id));
     for (const change of freed) if (change.kind === "dest-freed") this.#caches.forget(change.dest.id);
     if (freed.length > 0) this.#mirror.apply(freed);
     this.#caches.tick(now, (id) => this.#cacheExpiration(id));
