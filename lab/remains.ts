@@ -25,11 +25,13 @@ export function sweep(prefix: string): void {
   rmSync(join(tmpdir(), prefix), { recursive: true, force: true });
 }
 
-/** A killed lvsd leaves its pins, and a real server its note of what to undo; the next namespace may have the same inode. */
+/** A killed lvsd leaves its pins and notes, and a real server its note of what to undo; the next namespace may have the same inode. */
 export function forget(namespace: string): void {
   const inode = inodeOf(netnsPath(namespace));
-  const names = [`${inode}.pid`, `${inode}.sock`, `realserver-${inode}.json`, `bpf/${inode}`, `bpf/realserver-${inode}`];
-  if (inode !== undefined) for (const name of names) rmSync(join(RUN, name), { recursive: true, force: true });
+  if (inode === undefined) return;
+  const files = ["pid", "sock", "owned", "totals"].map((kind) => `${inode}.${kind}`);
+  const names = [...files, `realserver-${inode}.json`, `bpf/${inode}`, `bpf/realserver-${inode}`];
+  for (const name of names) rmSync(join(RUN, name), { recursive: true, force: true });
 }
 
 /** Sweep what labs left whose process is gone: it was killed, or the machine's power was. */
