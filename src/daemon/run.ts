@@ -115,7 +115,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     const { orders: given, reloads: seen } = counted(openOrders(desk), Date.now);
     orders = given;
     reloads = seen;
-    reload = () => void reloaded(given, begun).catch((error) => log.error("not reloaded", { reason: explain(error) }));
+    reload = () => void reloaded(given, begun, log).catch((error) => log.error("not reloaded", { reason: explain(error) }));
     stopReloads = followReloadTime({ words: () => begun.wanted().config.globalDefs, reload: () => reload(), log, now: Date.now });
     void begun.begun.then(() => {
       notifyManager(readyText(begun));
@@ -142,7 +142,8 @@ function failureOrThrow(error: unknown): Failure {
   return failure;
 }
 
-async function reloaded(orders: Orders, configured: Configured): Promise<void> {
+async function reloaded(orders: Orders, configured: Configured, log: Log): Promise<void> {
+  log.info("reloading");
   notifyManager(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   try {
     await orders.reload();

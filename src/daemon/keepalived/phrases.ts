@@ -24,6 +24,8 @@ const phrases: Readonly<Record<string, (values: LogValues) => string | undefined
   stopped: () => undefined,
   "no interface": () => undefined, // for VRRP alone none is needed
   "network namespace": () => undefined,
+  reloading: () => "Reloading ...",
+  reloaded: ({ changes, ms }) => `Reload complete (${changes} changes, ${ms} ms)`,
   "not reloaded": ({ file }) => `${file} is not reloaded: what is wrong with it would not let it start; everything stays`,
 };
 
