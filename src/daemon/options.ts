@@ -18,6 +18,8 @@ export interface LvsdOptions extends Omit<EngineOptions, "log"> {
   readonly configId?: string;
   /** Only one of its processes. */
   readonly only?: "vrrp" | "check";
+  /** No BFD sessions are run; who tracks one finds it down. */
+  readonly noBfd?: true;
   /** false: when a process dies all ends. */
   readonly respawn: boolean;
   /** VIPs stay on a stop. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { build } from "esbuild";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, type TestContext, test } from "vitest";
 import { type Control, connectControl } from "../../cli/lvsctl/control.ts";
 
 /**
@@ -14,8 +14,6 @@ import { type Control, connectControl } from "../../cli/lvsctl/control.ts";
  * a and b share the VIP 10.9.0.100; a is the better one while it has a BFD session with r.
  */
 
-const base = `lvsdbfdk${process.pid}`;
-const [a, b, r] = [`${base}a`, `${base}b`, `${base}r`];
 const VIP = "10.9.0.100";
 /** Three packets of 100 ms. */
 const DETECTION = 300;
@@ -23,7 +21,6 @@ const DETECTION = 300;
 const SKEW = 61;
 const SLACK = 400;
 
-const children: ChildProcess[] = [];
 let folder: string;
 
 const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -41,7 +38,23 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-beforeEach(() => {
+/** The hosts of one test, and what runs on them. */
+interface Hosts {
+  readonly a: string;
+  readonly b: string;
+  readonly r: string;
+  readonly children: ChildProcess[];
+}
+let stages = 0;
+
+function lay(onTestFinished: TestContext["onTestFinished"]): Hosts {
+  const base = `lvsdbfdk${process.pid}-${++stages}`;
+  const [a, b, r] = [`${base}a`, `${base}b`, `${base}r`];
+  const children: ChildProcess[] = [];
+  onTestFinished(async () => {
+    await Promise.all(children.map((child) => end(child, "SIGTERM")));
+    for (const place of [a, b, r]) ip("netns", "delete", place);
+  });
   for (const place of [a, b, r]) {
     ip("netns", "add", place);
     ip("-n", place, "link", "set", "lo", "up");
@@ -57,11 +70,8 @@ beforeEach(() => {
     ip("-n", place, "address", "add", address, "dev", link);
     ip("-n", place, "link", "set", link, "up");
   }
-});
-afterEach(async () => {
-  await Promise.all(children.splice(0).map((child) => end(child, "SIGTERM")));
-  for (const place of [a, b, r]) ip("netns", "delete", place);
-});
+  return { a, b, r, children };
+}
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -115,7 +125,14 @@ interface Running {
 
 let files = 0;
 
-function run(place: string, name: string, text: string, argsOf: (conf: string, at: string) => string[], env = {}): Running {
+function run(
+  { children }: Hosts,
+  place: string,
+  name: string,
+  text: string,
+  argsOf: (conf: string, at: string) => string[],
+  env = {},
+): Running {
   const at = join(folder, `${name}-${++files}`);
   const conf = `${at}.conf`;
   writeFileSync(conf, text);
@@ -131,16 +148,16 @@ function run(place: string, name: string, text: string, argsOf: (conf: string, a
   return { child, conf, log: () => log, stop: () => end(child, "SIGTERM") };
 }
 
-function lvsd(place: string, text: string): Running & { readonly control: Control } {
+function lvsd(hosts: Hosts, place: string, text: string): Running & { readonly control: Control } {
   const socket = join(folder, `lvsd-${files + 1}.sock`);
   const argsOf = (conf: string): string[] => [process.execPath, join(folder, "bin", "lvsd"), "--interface", "eth0", "-f", conf];
-  return { ...run(place, "lvsd", text, argsOf, { LVSD_SOCKET: socket }), control: connectControl(socket) };
+  return { ...run(hosts, place, "lvsd", text, argsOf, { LVSD_SOCKET: socket }), control: connectControl(socket) };
 }
 
 /** `crash`: its BFD process dies, and its parent with it. */
-function keepalived(place: string, text: string): Running & { crash(): Promise<void> } {
+function keepalived(hosts: Hosts, place: string, text: string): Running & { crash(): Promise<void> } {
   let pids = "";
-  const running = run(place, "keepalived", text, (conf, at) => {
+  const running = run(hosts, place, "keepalived", text, (conf, at) => {
     pids = at;
     const places = ["-p", `${at}.pid`, "-r", `${at}-vrrp.pid`, "-c", `${at}-check.pid`, "-b", `${at}-bfd.pid`];
     return ["/usr/sbin/keepalived", "-n", "-l", "-D", "-G", "-f", conf, ...places];
@@ -156,7 +173,7 @@ function keepalived(place: string, text: string): Running & { crash(): Promise<v
 }
 
 const has = (place: string): boolean => ip("-n", place, "-o", "address").includes(` ${VIP}/`);
-const owners = (): string[] => [a, b].filter(has);
+const owners = ({ a, b }: Hosts): string => [a, b].filter(has).join();
 
 async function until(what: string, done: () => boolean | Promise<boolean>): Promise<number> {
   const limit = performance.now() + 15_000;
@@ -183,13 +200,18 @@ function childOf(parent: number, word: string): number {
   return pids.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`/${word}\0`)) ?? 0;
 }
 
-test("a session that fails takes the VIP and the real server away within its detection time, and brings them back", async () => {
-  const ours = lvsd(a, bfd("10.9.1.2") + tracking + service);
+test.concurrent("a session that fails takes the VIP and the real server away within its detection time, and brings them back", async ({
+  expect,
+  onTestFinished,
+}) => {
+  const hosts = lay(onTestFinished);
+  const { a, b, r } = hosts;
+  const ours = lvsd(hosts, a, bfd("10.9.1.2") + tracking + service);
   const { control, child, log } = ours;
-  keepalived(b, router(100));
-  let peer = keepalived(r, bfd("10.9.1.1"));
-  const isWhole = async (): Promise<boolean> => owners().join() === a && (await dests(control)) === BOTH;
-  const isOver = (): boolean => owners().join() === b;
+  keepalived(hosts, b, router(100));
+  let peer = keepalived(hosts, r, bfd("10.9.1.1"));
+  const isWhole = async (): Promise<boolean> => owners(hosts) === a && (await dests(control)) === BOTH;
+  const isOver = (): boolean => owners(hosts) === b;
   await until("a has all", isWhole).catch((error: Error) => {
     throw new Error(`${error.message}\n${log()}`);
   });
@@ -206,7 +228,7 @@ test("a session that fails takes the VIP and the real server away within its det
     expect((await control.bfd())[0]).toMatchObject({ state: "Down", fell: { diagnostic: "Control Detection Time Expired" } });
     expect((await control.vrrp())[0]).toMatchObject({ state: "FAULT", faults: ["(tracked BFD instance B1 down)"] });
     ip("-n", r, "link", "set", "eth0", "up");
-    if (peer.child.signalCode !== null) peer = keepalived(r, bfd("10.9.1.1"));
+    if (peer.child.signalCode !== null) peer = keepalived(hosts, r, bfd("10.9.1.1"));
     await until("a has all again", isWhole);
   }
 
@@ -230,17 +252,22 @@ test("a session that fails takes the VIP and the real server away within its det
   expect(log().match(/VRRP_Instance\(VI_1\) Tracked BFD instance B1 is DOWN/g)).toHaveLength(3);
 });
 
-test("lvsd is a neighbour that keepalived's routers can lean on, and takes over when they lose it", async () => {
-  const neighbour = lvsd(r, bfd("10.9.1.1"));
-  const backup = lvsd(b, router(100));
-  const peer = keepalived(a, bfd("10.9.1.2") + tracking);
-  await until("keepalived has the VIP", () => owners().join() === a);
-  await until("lvsd has followed", async () => (await backup.control.vrrp())[0]?.state === "BACKUP");
+test.concurrent("lvsd is a neighbour that keepalived's routers can lean on, and takes over when they lose it", async ({
+  expect,
+  onTestFinished,
+}) => {
+  const hosts = lay(onTestFinished);
+  const { a, b, r } = hosts;
+  const neighbour = lvsd(hosts, r, bfd("10.9.1.1"));
+  const backup = lvsd(hosts, b, router(100));
+  const peer = keepalived(hosts, a, bfd("10.9.1.2") + tracking);
+  await until("keepalived has the VIP", () => owners(hosts) === a);
+  await until("lvsd has followed", async () => (await backup.control.vrrp().catch(() => []))[0]?.state === "BACKUP");
   const start = performance.now();
   process.kill(childOf(neighbour.child.pid!, "lvsd-bfd"), "SIGSTOP"); // silence
-  const took = await until("ours has the VIP", () => owners().join() === b);
+  const took = await until("ours has the VIP", () => owners(hosts) === b);
   expect(took - start).toBeLessThan(DETECTION + SKEW + SLACK);
   expect(peer.log()).toContain("Control Detection Time Expired");
   process.kill(childOf(neighbour.child.pid!, "lvsd-bfd"), "SIGCONT");
-  await until("keepalived has the VIP again", () => owners().join() === a);
+  await until("keepalived has the VIP again", () => owners(hosts) === a);
 });

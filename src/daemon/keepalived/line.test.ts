@@ -15,6 +15,7 @@ const accepted: [argv: string[], expected: Partial<KeepalivedOptions>][] = [
   [["-nlDDG"], { fork: false, detail: 2, log: { syslog: false, facility: 3, console: true } }],
   [["-fa.conf", "--vrrp"], { file: "a.conf", only: "vrrp" }],
   [["--use-file=a.conf", "-C"], { file: "a.conf", only: "check" }],
+  [["-nB"], { fork: false, noBfd: true }],
   [["--use-file", "a.conf", "-PC"], { file: "a.conf" }],
   [
     ["-p", "/run/k.pid", "-r/run/v.pid", "--checkers_pid=c"],

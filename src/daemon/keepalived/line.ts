@@ -11,6 +11,8 @@ export interface KeepalivedOptions {
   readonly file: string;
   /** `-P`, `-C`: one of the two processes only. */
   readonly only?: "vrrp" | "check";
+  /** `-B`: no BFD sessions are run. */
+  readonly noBfd?: true;
   readonly configId?: string;
   /** `-n` is not given: go to the background. */
   readonly fork: boolean;
@@ -141,6 +143,7 @@ export function parseKeepalivedLine(argv: readonly string[]): KeepalivedLine {
   const options: KeepalivedOptions = {
     file: last("use-file") ?? DEFAULT_FILE,
     ...optional("only", has("vrrp") === has("check") ? undefined : has("vrrp") ? ("vrrp" as const) : ("check" as const)),
+    ...optional("noBfd", has("no_bfd") ? (true as const) : undefined),
     ...optional("configId", last("config-id")),
     fork: !has("dont-fork"),
     respawn: !has("dont-respawn"),

@@ -103,11 +103,12 @@ function begin(wanted: Wanted, run: RunOptions, { options, pids, write, change }
 }
 
 function runOptions(options: KeepalivedOptions): RunOptions {
-  const { file, only, configId, namespace, engine, hook, strict, respawn, leaveVips, leaveServices } = options;
+  const { file, only, noBfd, configId, namespace, engine, hook, strict, respawn, leaveVips, leaveServices } = options;
   return {
     ...{ file, engine, hook, strict, respawn, leaveVips, leave: leaveServices, xdpMode: "auto", connTableSize: 1_048_576 },
     interfaces: options.interfaces ?? [],
     ...(only === undefined ? {} : { only }),
+    ...(noBfd === undefined ? {} : { noBfd }),
     ...(configId === undefined ? {} : { configId }),
     ...(namespace === undefined ? {} : { namespace }),
   };

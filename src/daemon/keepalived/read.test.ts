@@ -138,6 +138,20 @@ test("words that are read and not carried out are told, once each", () => {
   expect(testConfig(path).print).toContain(`${path}:5: warning: syn_proxy is read`);
 });
 
+test("BFD sessions are read for their process, and with -B for none, though they are tracked all the same", () => {
+  const router =
+    "vrrp_instance V {\n interface eth9\n virtual_router_id 1\n track_bfd {\n B\n }\n virtual_ipaddress {\n 192.0.2.1\n }\n}\n";
+  write(`global_defs {\n dynamic_interfaces\n}\nbfd_instance B {\n neighbor_ip 192.0.2.9\n}\n${router}`);
+  const counts = (how: { noBfd?: boolean }): number[] => {
+    const read = readConfig(path, how);
+    return "wanted" in read ? [read.wanted.bfd.sessions.length, read.wanted.vrrp.instances[0]!.track.bfds.length] : [];
+  };
+  expect([counts({}), counts({ noBfd: true })]).toEqual([
+    [1, 1],
+    [0, 1],
+  ]);
+});
+
 test("files that are included are found by the shell's wildcards, sorted, and plain ones only", () => {
   mkdirSync(join(folder, "d"));
   for (const name of ["b.conf", "a.conf", ".c.conf", "x.txt", "[1].conf"]) writeFileSync(join(folder, "d", name), "");

@@ -62,6 +62,8 @@ export interface ReadHow {
   readonly configId?: string;
   /** Carry out only what is for one of the processes. */
   readonly only?: "vrrp" | "check";
+  /** No BFD sessions are run; who tracks one finds it down. */
+  readonly noBfd?: boolean;
 }
 
 const NO_FILE = 6;
@@ -76,7 +78,12 @@ export function openReader(how: ReadHow = {}): (path: string) => Reading {
   return (path) => read(path, how, rereader, memory);
 }
 
-function read(path: string, { strict = false, configId, only }: ReadHow, rereader: Rereader, memory: Memory): Reading {
+function read(
+  path: string,
+  { strict = false, configId, only, noBfd = false }: ReadHow,
+  rereader: Rereader,
+  memory: Memory,
+): Reading {
   if (diskFiles.read(path) === undefined) return { problems: [missing(path)], isMissing: true };
   const result = rereader.parse(
     path,
@@ -88,12 +95,13 @@ function read(path: string, { strict = false, configId, only }: ReadHow, rereade
   const config = partOf(settled(result.config), only);
   const { health, notes } = healthFrom(config, memory);
   const vrrp = vrrpFrom(config);
+  const bfd = bfdFrom(noBfd ? { ...config, bfdInstance: [] } : config);
   const hasVrrp = vrrp.instances.length + Object.values(vrrp.statics).flat().length > 0;
   const told = (severity: "error" | "warning"): string[] =>
     result.problems.filter((problem) => problem.severity === severity).map(explainProblem);
   return {
     wanted: {
-      ...{ config, vrrp, hasVrrp, health, bfd: bfdFrom(config), mail: mailPlan(config) },
+      ...{ config, vrrp, hasVrrp, health, bfd, mail: mailPlan(config) },
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,
