@@ -10,8 +10,9 @@ import { unpinAll } from "./loader.ts";
  * @param bpffs the directory of all
  */
 export function removeRemains(bpffs: string, log: { info(word: string, values: { namespace: string }): void }): void {
+  const names = readdirSync(bpffs); // before it is asked who lives: one that comes between the two is not here yet
   const alive = liveNamespaces();
-  for (const name of readdirSync(bpffs)) {
+  for (const name of names) {
     if (!/^\d+$/.test(name) || alive.has(Number(name)) || holdsInterface(join(bpffs, name))) continue;
     unpinAll(join(bpffs, name));
     log.info("removed pins of a namespace that is gone", { namespace: name });

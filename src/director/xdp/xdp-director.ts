@@ -254,7 +254,8 @@ export class XdpCore implements XdpDirector {
           ? this.#attachments.attachTc(link.name, link.ifindex, this.path.tcProgram("ingress"))
           : this.#attachments.attachXdp(link.name, link.ifindex, this.path.program("lvs_xdp"), xdpMode);
       const { mode, adopted } = attached;
-      log.info("attached", { interface: link.name, hook: attached.hook, mode, adopted });
+      // a tc filter stays without its maps, too: what counts is whether the table behind it is the old one
+      log.info("attached", { interface: link.name, hook: attached.hook, mode, adopted: adopted && this.path.adopted });
     }
     this.#attachments.dropOthers(all.map(({ ifindex }) => ifindex));
   }
