@@ -130,9 +130,12 @@ export function setReceiveTimeout(fd: number, ms: number): void {
   setOption(fd, SOL_SOCKET, SO_RCVTIMEO, bytes);
 }
 
-/** Sends without waiting: false when there is no room now (EAGAIN). Throws a Fault for all else. */
-export function send(fd: number, bytes: Uint8Array, to?: SocketAddress): boolean {
-  const address = to === undefined ? null : toSocketAddress(to);
+/**
+ * Sends without waiting: false when there is no room now (EAGAIN). Throws a Fault for all else.
+ * @param to bytes: a socket address as toSocketAddress() makes it, for those that send often
+ */
+export function send(fd: number, bytes: Uint8Array, to?: SocketAddress | Uint8Array): boolean {
+  const address = to === undefined ? null : to instanceof Uint8Array ? to : toSocketAddress(to);
   for (;;) {
     const sent = c.sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, address, address?.length ?? 0);
     if (toNumber(sent) >= 0) return true;
@@ -204,5 +207,8 @@ function intBytes(value: number): Uint8Array {
   return bytes;
 }
 
-const describe = (address: SocketAddress): string =>
+const describe = (to: SocketAddress | Uint8Array): string =>
+  describeAddress(to instanceof Uint8Array ? fromSocketAddress(to) : to);
+
+const describeAddress = (address: SocketAddress): string =>
   address.family === "ip" ? `${address.ip} port ${address.port}` : JSON.stringify(address);

@@ -63,6 +63,9 @@ export function openTimer(onTick: (expirations: number) => void): Timer {
 
 function setTimespec(view: DataView, at: number, ms: number): void {
   const seconds = Math.floor(ms / 1000);
-  view.setBigInt64(at, BigInt(seconds), true);
-  view.setBigInt64(at + 8, BigInt(Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6))), true);
+  // Halves of 64 bits, because bigints are garbage and this happens for every advert.
+  view.setUint32(at, seconds % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(seconds / 2 ** 32), true);
+  view.setUint32(at + 8, Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6)), true);
+  view.setUint32(at + 12, 0, true);
 }

@@ -3,7 +3,7 @@ import { type Family, type Ip, ipBytes, ipFromBytes } from "../../net/ip.ts";
 import { messageReader } from "../../platform/message.ts";
 import { type Watch, watchFd } from "../../platform/poll.ts";
 import { closeFd } from "../../platform/process.ts";
-import { ipAddress } from "../../platform/sockaddr.ts";
+import { ipAddress, toSocketAddress } from "../../platform/sockaddr.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -90,10 +90,19 @@ export function openSender(
     throw error;
   }
   let open = true;
+  /** As the kernel has them; a sender has few destinations and sends often. */
+  const addresses = new Map<Ip, Uint8Array>();
   return {
     fd,
     // EAGAIN, no room just now: the next advert follows soon.
-    send: (packet, to) => void send(fd, packet, ipAddress(to, 0, needsScope(to) ? (link?.ifindex ?? 0) : 0)),
+    send(packet, to) {
+      let address = addresses.get(to);
+      if (address === undefined) {
+        address = toSocketAddress(ipAddress(to, 0, needsScope(to) ? (link?.ifindex ?? 0) : 0));
+        addresses.set(to, address);
+      }
+      send(fd, packet, address);
+    },
     close() {
       if (open) closeFd(fd);
       open = false;

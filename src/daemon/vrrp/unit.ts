@@ -51,6 +51,16 @@ export interface Unit {
   isHolding: boolean;
   /** It sends the unicast checksum of old. */
   usesOldSum: boolean;
+  /** Its last adverts by destination, and what they were made of. */
+  made:
+    | undefined
+    | {
+        readonly config: Instance;
+        readonly priority: number;
+        readonly src: Ip;
+        readonly usesOldSum: boolean;
+        readonly messages: Map<Ip, Uint8Array>;
+      };
   /** Identification of IPv4 packets. */
   packetId: number;
   /** When it entered its state. */
@@ -85,6 +95,7 @@ export const newUnit = (config: Instance): Unit => ({
   isResuming: false,
   isHolding: false,
   usesOldSum: hasOldSum(config) && config.oldSum === "always",
+  made: undefined,
   packetId: 0,
   since: 0,
   sendError: "",
@@ -135,7 +146,7 @@ export function sendAdvert(unit: Unit, priority: number): void {
 
 function packetFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
   const { config: c } = unit;
-  const message = emitVrrp(advertOf(unit, priority), ends);
+  const message = messageFor(unit, priority, ends);
   if (c.family === "ipv6") return message;
   unit.packetId = (unit.packetId + 1) & 0xffff;
   const envelope = { ...ends, ttl: c.peers.length > 0 ? c.ttl : 255, id: unit.packetId };
@@ -143,6 +154,19 @@ function packetFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
   const sequence = (unit.memory.sequence + 1) >>> 0;
   unit.memory = { ...unit.memory, sequence };
   return emitVrrpAh(envelope, message, ahKey(c), sequence);
+}
+
+/** One advert is like another: it is made anew only when something about it has changed. */
+function messageFor(unit: Unit, priority: number, ends: Ends): Uint8Array {
+  const { made, config, usesOldSum } = unit;
+  const isSame = made?.config === config && made.priority === priority && made.src === ends.src && made.usesOldSum === usesOldSum;
+  const messages = isSame ? made.messages : new Map<Ip, Uint8Array>();
+  if (!isSame) unit.made = { config, priority, src: ends.src, usesOldSum, messages };
+  const known = messages.get(ends.dst);
+  if (known !== undefined) return known;
+  const message = emitVrrp(advertOf(unit, priority), ends);
+  messages.set(ends.dst, message);
+  return message;
 }
 
 function advertOf({ config: c, usesOldSum }: Unit, priority: number): Vrrp {
