@@ -1,6 +1,7 @@
 import type { EngineDirector, Log, LogValues, OpenDirector } from "../director/engine.ts";
 import type { ExplainQuery, Status } from "../director/status.ts";
 import { explain, Fault } from "../fault.ts";
+import { netnsCookie } from "../platform/namespace.ts";
 import { VERSION } from "../version.ts";
 import { createApi } from "./api.ts";
 import { claimNamespace, listenPrivately, type Places } from "./instance.ts";
@@ -41,7 +42,7 @@ export async function startLvsd(options: LvsdOptions, world: World): Promise<Lvs
   const claim = claimNamespace(places.pid);
   try {
     const opened = await openDirector(options, world);
-    const { director, totals } = withTotals(opened, fileMemory(places.totals));
+    const { director, totals } = withTotals(opened, fileMemory(places.totals, String(netnsCookie())));
     try {
       return await serve({ director, totals }, options, world, claim.release);
     } catch (error) {

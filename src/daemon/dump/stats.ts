@@ -21,8 +21,10 @@ export interface Stats {
 
 export function statsOf({ counters: c }: InstanceStatus): Stats {
   const refused = (...fields: readonly string[]): number => fields.reduce((sum, field) => sum + (c.refused[field] ?? 0), 0);
+  const all = Object.values(c.refused).reduce((sum, n) => sum + n, 0);
   return {
-    advertRcvd: c.advertsReceived,
+    // keepalived counts those that it takes; with another address list an advert is taken here, as in keepalived since 2.3.3.
+    advertRcvd: c.advertsReceived - all + refused("vip-list"),
     advertSent: c.advertsSent,
     becomeMaster: c.becameMaster,
     releaseMaster: c.releasedMaster,

@@ -52,8 +52,10 @@ test("a backup tells whom it follows, and by which interval", () => {
   expect(instance.data).toMatchObject({ master_priority: 200, master_adver_int: 0.4, adver_int: 0.25, state: 1 });
 });
 
-test("what refused adverts were refused for is counted in keepalived's classes", () => {
-  const facts = factsOf(conf(), ({ counters: { refused } }) => {
+test("what refused adverts were refused for is counted in keepalived's classes, and they are not among those received", () => {
+  const facts = factsOf(conf(), ({ counters }) => {
+    const { refused } = counters;
+    counters.advertsReceived = 200;
     for (const [field, n] of [
       ...[["length", 1] as const, ["ttl", 2] as const, ["type", 3] as const, ["interval", 4] as const, ["vip-list", 5] as const],
       ...[["auth-unknown", 6] as const, ["auth-type", 7] as const, ["auth-data", 8] as const, ["sequence", 1] as const],
@@ -61,6 +63,7 @@ test("what refused adverts were refused for is counted in keepalived's classes",
     ])
       refused.set(field, n);
   });
+  expect(vrrpStats(facts.status.instances)).toContain("    Received: 69\n"); // 200, and those with another address list among them
   const numbers = vrrpStats(facts.status.instances)
     .split("\n")
     .slice(7, 17)

@@ -42,8 +42,9 @@ let path: string;
 let table: Table;
 let director: Table;
 let totals: Totals;
+let namespace = "1";
 const open = (): void => {
-  ({ director, totals } = withTotals(table, fileMemory(path)));
+  ({ director, totals } = withTotals(table, fileMemory(path, namespace)));
 };
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "lvsd-totals-"));
@@ -92,8 +93,16 @@ test("the next lvsd goes on where this one was, whether the services outlived it
   expect(now().conns).toBe(8);
 });
 
+test("what another network namespace has left is not taken for ours", () => {
+  table.put(service(80, 3));
+  director.apply([{ op: "flush" }]);
+  namespace = "2";
+  open();
+  expect(now()).toEqual(noCounters);
+});
+
 test("a file of nonsense counts for nothing", () => {
-  for (const text of ["", "{", "null", '{"conns":"3"}', "[1]"]) {
+  for (const text of ["", "{", "null", '{"namespace":"2","conns":"3"}', "[1]"]) {
     writeFileSync(path, text);
     open();
     expect(now()).toEqual(noCounters);

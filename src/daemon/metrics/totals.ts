@@ -69,19 +69,23 @@ const sum = (all: readonly Counters[]): Counters =>
     noCounters,
   );
 
-/** In a file; one that cannot be read or written does no harm but that the counters begin anew. */
-export const fileMemory = (path: string): Memory => ({
+/**
+ * In a file; one that cannot be read or written does no harm but that the counters begin anew.
+ * @param namespace what tells it from another one, which may get the name of one that is gone
+ */
+export const fileMemory = (path: string, namespace: string): Memory => ({
   load() {
     try {
       const read = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-      return FIELDS.every((field) => Number.isSafeInteger(read[field])) ? (read as unknown as Counters) : noCounters;
+      const isOurs = read.namespace === namespace && FIELDS.every((field) => Number.isSafeInteger(read[field]));
+      return isOurs ? sum([read as unknown as Counters]) : noCounters;
     } catch {
       return noCounters;
     }
   },
   save(gone) {
     try {
-      writeFileSync(`${path}.new`, JSON.stringify(gone), { mode: 0o600 });
+      writeFileSync(`${path}.new`, JSON.stringify({ namespace, ...gone }), { mode: 0o600 });
       renameSync(`${path}.new`, path);
     } catch {
       // a full or read-only /run
