@@ -267,7 +267,7 @@ test.concurrent("lvsd is a neighbour that keepalived's routers can lean on, and 
   process.kill(childOf(neighbour.child.pid!, "lvsd-bfd"), "SIGSTOP"); // silence
   const took = await until("ours has the VIP", () => owners(hosts) === b);
   expect(took - start).toBeLessThan(DETECTION + SKEW + SLACK);
-  expect(peer.log()).toContain("Control Detection Time Expired");
+  await until("keepalived says why", () => peer.log().includes("Control Detection Time Expired"));
   process.kill(childOf(neighbour.child.pid!, "lvsd-bfd"), "SIGCONT");
   await until("keepalived has the VIP again", () => owners(hosts) === a);
 });
