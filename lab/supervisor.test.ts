@@ -129,4 +129,18 @@ describe.skipIf(reason !== undefined)(`a director of a pair (${reason ?? "here"}
     });
     expect(gap).toBeLessThan(masterDown(LOW, ADVERT) + SLACK);
   });
+
+  test("that is alone keeps every connection while lvsd is killed and started again: what comes is forwarded, though the address is away", async () => {
+    await backup.stop();
+    const long = await startLasting(lab.hosts.client, VIP, LONG);
+    const gap = await during("lvsd is killed, and there is no other", async () => {
+      await master.kill9();
+      await until("no address", async () => !(await holds(lab.hosts.d1, VIP)));
+      await start();
+      await owners(lab, { [VIP]: "d1" });
+    });
+    expect([long.alive(), [...long.ends()]]).toEqual([LONG, []]);
+    expect(gap).toBeLessThan(SLACK);
+    await long.stop();
+  });
 });
