@@ -64,6 +64,9 @@ function paragraph(doc: WordDoc, places: readonly string[]): string {
   return [...lines, ...inside].map((line) => `${line}\n`).join("");
 }
 
+/** The blocks that a word may stand in, "" for the root. */
+export const homesOf = (word: string): readonly string[] => [...new Set(explainWord(word).map(({ path }) => path.at(-1) ?? ""))];
+
 let all: readonly WordDoc[] | undefined;
 
 function everyWord(): readonly WordDoc[] {

@@ -5,10 +5,12 @@ import { testExitCode } from "./consequence.ts";
 import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
 import { codeDifferences, differences } from "./differences.ts";
 import type { Files } from "./lines.ts";
+import { messagesPage, plainMessages } from "./messages.ts";
 import { type ParseOptions, parseConfig, parseText } from "./parse.ts";
 import { expandBraces } from "./paths.ts";
 import { type Answer, CONFIG_ID, machineFacts, missing, Reference, samples } from "./reference.ts";
 import { describe as line } from "./source.ts";
+import { fileWith, typos } from "./typos.ts";
 
 /** Our verdict and our exit code are those of `keepalived -t` (Debian 12, 2.2.7), except for the wanted differences. */
 
@@ -87,76 +89,90 @@ function report(what: string, t: Tally): void {
   expect(t.wrong.slice(0, 20).join("\n")).toBe("");
 }
 
-describe.skipIf(why !== undefined)(`verdicts of keepalived -t (${why ?? "2.2.7"})`, { timeout: 900_000 }, () => {
-  let reference: Reference;
-  let options: ParseOptions;
+describe.skipIf(why !== undefined)(
+  `verdicts of keepalived -t (${why ?? "2.2.7"})`,
+  { timeout: FULL ? 3_600_000 : 900_000 },
+  () => {
+    let reference: Reference;
+    let options: ParseOptions;
 
-  beforeAll(() => {
-    reference = new Reference();
-    options = { facts: machineFacts(), configId: CONFIG_ID, dialect: "2.2.7" };
-  });
-  afterAll(() => reference?.close());
-
-  const examples = (): string[] => [
-    ...readdirSync(CASES)
-      .filter((n) => n.endsWith(".conf"))
-      .map((n) => join(CASES, n)),
-    ...samples(),
-  ];
-
-  test("example files and the package's samples are judged as keepalived does", async () => {
-    const t = tally();
-    const paths = examples();
-    const answers = await reference.judgeFiles(paths);
-    paths.forEach((path, i) => {
-      compare(t, path, readFileSync(path, "utf8"), answers[i]!, parseConfig(path, disk, options));
+    beforeAll(() => {
+      reference = new Reference();
+      options = { facts: machineFacts(), configId: CONFIG_ID, dialect: "2.2.7" };
     });
-    report("examples", t);
-    expect(t.compared).toBeGreaterThan(10);
-  });
+    afterAll(() => reference?.close());
 
-  test("collected lines are judged as keepalived does", async () => {
-    const t = tally();
-    const old = readFileSync(VERDICTS, "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((row) => row.split("\t") as [string, string]);
-    const rows = old.map(([, row]) => row);
-    const answers = await reference.judge(rows.map(fileOf));
-    rows.forEach((row, i) => {
-      compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
-    });
-    report("lines", t);
-    // The recorded verdicts let the unit test check the same without keepalived.
-    // A run that was killed for being late keeps the verdict it had.
-    const verdictOf = (code: number, before: string): string =>
-      code === KILLED ? before : code > 100 ? "crash" : code === 0 ? "accept" : "refuse";
-    const recorded = old.map(([before, row], i) => `${verdictOf(answers[i]!.code, before)}\t${row}\n`).join("");
-    if (process.env.UPDATE_CASES === "1") writeFileSync(VERDICTS, recorded);
-    expect(readFileSync(VERDICTS, "utf8")).toBe(recorded);
-  });
+    const examples = (): string[] => [
+      ...readdirSync(CASES)
+        .filter((n) => n.endsWith(".conf"))
+        .map((n) => join(CASES, n)),
+      ...samples(),
+    ];
 
-  test("every keyword with good and bad values is judged as keepalived does", async () => {
-    const t = tally();
-    const rows = keywordRows().filter((_, i) => i % EVERY === 0);
-    const answers = await reference.judge(rows.map(fileOf));
-    rows.forEach((row, i) => {
-      compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+    test("example files and the package's samples are judged as keepalived does", async () => {
+      const t = tally();
+      const paths = examples();
+      const answers = await reference.judgeFiles(paths);
+      paths.forEach((path, i) => {
+        compare(t, path, readFileSync(path, "utf8"), answers[i]!, parseConfig(path, disk, options));
+      });
+      report("examples", t);
+      expect(t.compared).toBeGreaterThan(10);
     });
-    report("keywords", t);
-  });
 
-  test("mutated files are judged as keepalived does", async () => {
-    const t = tally();
-    const random = numbers(7);
-    const texts = examples()
-      .filter((path) => !path.includes("main.conf"))
-      .map((path) => readFileSync(path, "utf8"));
-    const mutated = Array.from({ length: MUTATIONS }, () => mutate(texts[Math.floor(random() * texts.length)]!, random));
-    const answers = await reference.judge(mutated);
-    mutated.forEach((text, i) => {
-      compare(t, text, text, answers[i]!, parseText(text, options));
+    test("the page of messages has what keepalived says", async () => {
+      const path = new URL("../../docs/messages.md", import.meta.url).pathname;
+      const answers = await reference.judge(typos.map(fileWith));
+      const said = new Map(typos.map((typo, i) => [typo, plainMessages(answers[i]!.messages)]));
+      const page = messagesPage((typo) => said.get(typo)!);
+      if (process.env.UPDATE_DOCS === "1") writeFileSync(path, page);
+      expect(readFileSync(path, "utf8")).toBe(page);
+      expect(typos.filter((_, i) => answers[i]!.code === 0)).toEqual([]);
     });
-    report("mutations", t);
-  });
-});
+
+    test("collected lines are judged as keepalived does", async () => {
+      const t = tally();
+      const old = readFileSync(VERDICTS, "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((row) => row.split("\t") as [string, string]);
+      const rows = old.map(([, row]) => row);
+      const answers = await reference.judge(rows.map(fileOf));
+      rows.forEach((row, i) => {
+        compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+      });
+      report("lines", t);
+      // The recorded verdicts let the unit test check the same without keepalived.
+      // A run that was killed for being late keeps the verdict it had.
+      const verdictOf = (code: number, before: string): string =>
+        code === KILLED ? before : code > 100 ? "crash" : code === 0 ? "accept" : "refuse";
+      const recorded = old.map(([before, row], i) => `${verdictOf(answers[i]!.code, before)}\t${row}\n`).join("");
+      if (process.env.UPDATE_CASES === "1") writeFileSync(VERDICTS, recorded);
+      expect(readFileSync(VERDICTS, "utf8")).toBe(recorded);
+    });
+
+    test("every keyword with good and bad values is judged as keepalived does", async () => {
+      const t = tally();
+      const rows = keywordRows().filter((_, i) => i % EVERY === 0);
+      const answers = await reference.judge(rows.map(fileOf));
+      rows.forEach((row, i) => {
+        compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+      });
+      report("keywords", t);
+    });
+
+    test("mutated files are judged as keepalived does", async () => {
+      const t = tally();
+      const random = numbers(7);
+      const texts = examples()
+        .filter((path) => !path.includes("main.conf"))
+        .map((path) => readFileSync(path, "utf8"));
+      const mutated = Array.from({ length: MUTATIONS }, () => mutate(texts[Math.floor(random() * texts.length)]!, random));
+      const answers = await reference.judge(mutated);
+      mutated.forEach((text, i) => {
+        compare(t, text, text, answers[i]!, parseText(text, options));
+      });
+      report("mutations", t);
+    });
+  },
+);

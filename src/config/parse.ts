@@ -1,5 +1,6 @@
 import { checkConfig } from "./checks.ts";
 import { forgives } from "./consequence.ts";
+import { homesOf } from "./explain.ts";
 import { type KeepalivedConfig, root } from "./keywords.ts";
 import { type Files, OPEN_QUOTE, type ReadOptions, readLines } from "./lines.ts";
 import { nearest, type Problem } from "./source.ts";
@@ -39,6 +40,14 @@ export function parseText(text: string, options: ParseOptions = {}, path = "keep
 
 type Draft = Record<string, unknown>;
 
+/** A block that is being read. */
+interface Level {
+  readonly settings: Settings;
+  readonly fields: ReadonlyMap<string, string>;
+  /** The line of its keyword. */
+  readonly opened: Line | undefined;
+}
+
 class Parser implements Reading {
   readonly problems: Problem[];
   top: Draft = {};
@@ -50,6 +59,10 @@ class Parser implements Reading {
   private faults = 0;
   /** The word of the block at hand. */
   private within = "";
+  /** The blocks around the line at hand, from the root. */
+  private readonly levels: Level[] = [];
+  /** How many of them stay when a closing brace was forgotten. */
+  private stay: number | undefined;
 
   // What the argument readers see; set before each call.
   line: Line = EMPTY;
@@ -89,7 +102,10 @@ class Parser implements Reading {
 
   absent(word: Word | undefined, name: string, spare?: "spare"): undefined {
     const kind = spare === undefined ? "interface" : "spare-interface";
-    this.problems.push({ ...problemAt(this.line, word, "error", `interface '${name}' does not exist`), kind });
+    const meant = nearest(name, this.known.interfaces ?? []);
+    const problem = { ...problemAt(this.line, word, "error", `interface '${name}' does not exist`), kind } as const;
+    this.faults++;
+    this.problems.push(meant === undefined ? problem : { ...problem, suggestion: meant });
   }
 
   warn(word: Word | undefined, message: string): undefined {
@@ -113,19 +129,30 @@ class Parser implements Reading {
     const fields = fieldsByWord(settings);
     const outside = this.within;
     this.within = opened?.words[0]?.text ?? "";
+    this.levels.push({ settings, fields, opened });
+    this.statements(settings, fields, value, depth, opened);
+    this.levels.pop();
+    this.within = outside;
+  }
+
+  private statements(
+    settings: Settings,
+    fields: ReadonlyMap<string, string>,
+    value: Draft,
+    depth: number,
+    opened: Line | undefined,
+  ): void {
     while (this.at < this.lines.length) {
       const line = this.lines[this.at++]!;
       if (line.kind === "close") {
-        if (depth > 0) {
-          this.within = outside;
-          return;
-        }
+        if (depth > 0) return;
         this.line = line;
         this.error(undefined, "this '}' closes nothing");
       } else if (line.kind === "open") this.stray(line);
       else this.setting(settings, fields, value, line, depth);
+      if (this.stay !== undefined && this.stay < this.levels.length) return;
+      this.stay = undefined;
     }
-    this.within = outside;
     if (opened !== undefined) this.unclosed(opened);
   }
 
@@ -171,7 +198,23 @@ class Parser implements Reading {
     else if (read !== undefined) {
       target[field] = read;
       if (!again || setting.reader.kind === "value") target.origins[field] = originOf(line, keyword);
-    } else if (this.faults > before) add(value, "failed", field, this.problems.length - 1);
+    }
+    if (this.faults > before || (line.isOpen && read === undefined)) {
+      add(value, "failed", field, this.problems.length - 1);
+      this.explainSlip(line);
+    }
+  }
+
+  /** Signs of other languages after a value that could not be used. */
+  private explainSlip({ words }: Line): void {
+    const last = this.problems.at(-1)!;
+    const slip =
+      words[1]?.text === "="
+        ? "no '=' stands between a word and its value"
+        : words.length > 1 && words.at(-1)!.text.endsWith(";")
+          ? "a line ends without ';'"
+          : undefined;
+    if (slip !== undefined) this.problems[this.problems.length - 1] = { ...last, message: `${last.message}; ${slip}` };
   }
 
   private isTooNew(setting: Setting<unknown>): boolean {
@@ -182,15 +225,44 @@ class Parser implements Reading {
     const word = line.words[0]!;
     this.line = line;
     if (newer !== undefined) this.error(word, `'${word.text}' is not known before keepalived ${newer.since}`);
+    else if (this.comesAfter(line, this.levels.length - 1)) return;
     else {
       const meant = this.problems.length < ENOUGH ? nearest(word.text, fields.keys()) : undefined;
-      this.error(word, `unknown keyword '${word.text}'`, meant);
+      const home = meant === undefined ? homesOf(word.text) : [];
+      const hint =
+        home.length === 0 ? "" : `, it belongs ${home[0] === "" ? "outside of all blocks" : `in ${home.slice(0, 3).join(", ")}`}`;
+      this.error(word, `unknown keyword '${word.text}'${hint && ` here${hint}`}`, meant);
       if (meant !== undefined) add(value, "misspelt", fields.get(meant)!, this.problems.length - 1);
     }
     if (this.lines[this.at]?.kind === "open") {
       this.at++;
       this.skipBlock();
     }
+  }
+
+  /**
+   * A block that belongs to one around this, so that a closing brace was forgotten: told, and read again there.
+   * @param among levels from the root that are looked at, less one
+   * @param list the list that has no end, when it is none of the levels
+   */
+  private comesAfter(line: Line, among: number, list?: Line): boolean {
+    const word = line.words[0]!;
+    if (this.lines[this.at]?.kind !== "open") return false;
+    for (let n = among - 1; n >= 0; n--) {
+      const { settings, fields } = this.levels[n]!;
+      const field = fields.get(word.text);
+      if (field === undefined || settings[field]?.reader.kind === "value") continue;
+      const opened = list ?? this.levels.at(-1)!.opened!;
+      this.line = line;
+      this.error(
+        word,
+        `'${word.text}' stands inside '${opened.words[0]!.text}' of line ${opened.line}: a '}' is missing before it`,
+      );
+      this.at--;
+      this.stay = n + 1;
+      return true;
+    }
+    return false;
   }
 
   private read(setting: Setting<unknown>, line: Line, value: Draft, field: string, depth: number): unknown {
@@ -222,7 +294,7 @@ class Parser implements Reading {
   }
 
   /** The brace after a block's keyword, on its line or on the next. */
-  private opens(line: Line, isList: boolean): boolean {
+  private opens(line: Line, isList: boolean, own?: Settings): boolean {
     if (this.lines[this.at]?.kind === "open") {
       this.at++;
       return true;
@@ -233,7 +305,8 @@ class Parser implements Reading {
     if (next?.kind === "close" && isList && this.at === this.lines.length - 1)
       this.warn(line.words[0], `'${line.words[0]!.text}' has no block`);
     else if (next !== undefined) this.error(line.words[0], `'${line.words[0]!.text}' needs a block, a '{' is missing`);
-    return false;
+    // Words of the block follow: it was forgotten.
+    return own !== undefined && next?.kind === "words" && fieldsByWord(own).has(next.words[0]!.text);
   }
 
   private entries(setting: Setting<unknown>, arg: Arg<unknown>, line: Line, block: Draft, out: unknown[]): unknown[] {
@@ -257,7 +330,10 @@ class Parser implements Reading {
         return out;
       }
       if (entry.kind === "open") this.stray(entry);
-      else {
+      else if (this.comesAfter(entry, this.levels.length, line)) {
+        this.within = outside;
+        return out;
+      } else {
         count++;
         const value = this.call(arg, entry, entry.words, block);
         if (value !== undefined) out.push({ value, origin: originOf(entry, entry.words[0]) });
@@ -300,7 +376,7 @@ class Parser implements Reading {
     // A second global_defs or authentication adds to the first.
     const merged = !many && value[field] !== undefined && setting.once === undefined ? (value[field] as Draft) : undefined;
     const inner = merged ?? this.draft(spec, header, line, line.words[0]);
-    if (!this.opens(line, false)) {
+    if (!this.opens(line, false, spec.settings)) {
       // At the end of the file keepalived takes the block for an empty one.
       if (this.at < this.lines.length || wrong) return value[field];
       return many ? append(setting, value, field, inner) : inner;

@@ -54,7 +54,7 @@ export class Reference {
 
   close(): void {
     execFileSync("ip", ["netns", "del", this.namespace]);
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }); // a killed run may still be writing
   }
 
   /** Asks about texts; each becomes a file of its own. */

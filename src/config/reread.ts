@@ -168,9 +168,10 @@ function linesOf(blocks: readonly Block[], lines: readonly Line[]): Map<Block, L
 /** Every brace of it is its own, and its last closes its first. */
 function isWhole(lines: readonly Line[]): boolean {
   let depth = 0;
-  return lines.every(({ kind }, i) => {
+  const isOwn = lines.every(({ kind }, i) => {
     if (kind === "open") depth++;
     else if (kind === "close") depth--;
     return kind === "words" ? depth > 0 || i === 0 : depth > 0 || i === lines.length - 1;
   });
+  return isOwn && depth === 0;
 }

@@ -6,9 +6,10 @@ import type { KeepalivedConfig } from "./keywords.ts";
 import { parseText } from "./parse.ts";
 import { showConfig, shownValues } from "./show.ts";
 
-/** Values alone: where they stand is left out. */
+/** Values alone: where they stand, and what was wrong, is left out. */
+const ABOUT = ["origin", "origins", "failed", "misspelt"];
 const valuesOf = (config: KeepalivedConfig): unknown =>
-  JSON.parse(JSON.stringify(config, (key, value) => (key === "origin" || key === "origins" ? undefined : (value as unknown))));
+  JSON.parse(JSON.stringify(config, (key, value) => (ABOUT.includes(key) ? undefined : (value as unknown))));
 
 const accepted = readFileSync(new URL("../../cases/keepalived/verdicts.txt", import.meta.url), "utf8")
   .split("\n")

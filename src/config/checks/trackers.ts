@@ -1,14 +1,15 @@
 import { familyOf, type Ip } from "../../net/ip.ts";
 import type { Report } from "../checks.ts";
 import type { KeepalivedConfig } from "../keywords.ts";
+import { isMissing } from "../table.ts";
 
 /** Scripts, processes, files, BFD sessions, ARP groups: what each needs (spec 2.10, 2.11, 2.14). */
 export function checkTrackers(config: KeepalivedConfig, report: Report): void {
   for (const s of config.vrrpScript)
-    if (s.script === undefined) report.error(s.origin, `vrrp_script '${s.header}' has no script`);
-  for (const f of config.trackFile) if (f.file === undefined) report.error(f.origin, `track_file '${f.header}' has no file`);
+    if (isMissing(s, "script")) report.error(s.origin, `vrrp_script '${s.header}' has no script`);
+  for (const f of config.trackFile) if (isMissing(f, "file")) report.error(f.origin, `track_file '${f.header}' has no file`);
   for (const p of config.vrrpTrackProcess) {
-    if (p.process === undefined) report.error(p.origin, `vrrp_track_process '${p.header}' has no process`);
+    if (isMissing(p, "process")) report.error(p.origin, `vrrp_track_process '${p.header}' has no process`);
     if (p.quorumMax && p.quorumMax < p.quorum) report.error(p.origins.quorumMax ?? p.origin, "quorum_max is below quorum");
   }
   checkBfd(config, report);

@@ -1,4 +1,5 @@
 import { readInt, type Weight } from "../args.ts";
+import { nearest } from "../source.ts";
 import type { Arg, Reading } from "../table.ts";
 import { Cursor } from "./cursor.ts";
 
@@ -22,7 +23,12 @@ function readTracked(r: Reading, kind: TrackedKind): Tracked | undefined {
   const c = new Cursor(r);
   const name = c.next();
   if (name === undefined) return undefined;
-  if (!isDefined(r, kind, name.text)) return r.error(name, `there is no ${DEFINED_BY[kind]} '${name.text}' before this line`);
+  if (!isDefined(r, kind, name.text))
+    return r.error(
+      name,
+      `there is no ${DEFINED_BY[kind]} '${name.text}' before this line`,
+      nearest(name.text, definedNames(r, kind)),
+    );
   const missing = kind === "interface" && r.facts.interfaces !== undefined && !r.facts.interfaces.has(name.text);
   if (missing) r.absent(name, name.text);
   const option = c.next();
@@ -55,8 +61,11 @@ const FIELDS: Readonly<Record<TrackedKind, string>> = {
 /** keepalived looks names up while it reads, so a thing must be defined above its use. */
 export function isDefined(r: Reading, kind: TrackedKind, name: string): boolean {
   if (kind === "interface") return true;
-  return namesOf((r.top[FIELDS[kind]] ?? []) as readonly Named[]).has(name);
+  return definedNames(r, kind).has(name);
 }
+
+const definedNames = (r: Reading, kind: TrackedKind): ReadonlySet<string> =>
+  namesOf((r.top[FIELDS[kind]] ?? []) as readonly Named[]);
 
 interface Named {
   readonly header: string;

@@ -86,6 +86,16 @@ function port(r: Reading, word: Word | undefined): number | undefined {
   return readInt(r, word, 1, 65535);
 }
 
+/** Says what is wrong with an address, and with a comma or a colon in it. */
+function noAddress(r: Reading, word: Word): undefined {
+  const dotted = word.text.replaceAll(",", ".");
+  const [, ip, colon] = /^(\d+(?:\.\d+){3}):(\d+)$/.exec(word.text) ?? [];
+  if (ip !== undefined)
+    return r.error(word, `'${word.text}' is not an IP address; a blank stands before the port`, `${ip} ${colon}`);
+  if (dotted !== word.text && parseIp(dotted) !== undefined) return r.error(word, `'${word.text}' is not an IP address`, dotted);
+  return r.error(word, `'${word.text}' is not an IP address${/[a-z]/i.test(word.text) ? "; names are never resolved" : ""}`);
+}
+
 export interface AddressPort {
   readonly ip: Ip;
   /** 0: every port of the address. */
@@ -99,7 +109,7 @@ export const addressPort: Arg<AddressPort> = {
     const ip = word && parseIp(word.text);
     if (word === undefined) return undefined;
     const number = port(r, r.args[1]);
-    if (ip === undefined) return r.error(word, `'${word.text}' is not an IP address; names are never resolved`);
+    if (ip === undefined) return noAddress(r, word);
     return number === undefined ? undefined : { ip, port: number };
   },
 };
@@ -135,7 +145,7 @@ export const virtualService: Arg<VirtualService> = {
     const [address = "", ...prefix] = word.text.split("/");
     if (prefix.length > 0) r.warn(word, "a prefix length means nothing here, a service is one address");
     const ip = parseIp(address);
-    if (ip === undefined) return r.error(word, `'${word.text}' is not an IP address; names are never resolved`);
+    if (ip === undefined) return noAddress(r, word);
     const number = port(r, value);
     return number === undefined ? undefined : { by: "address", ip, port: number };
   },
