@@ -56,6 +56,13 @@ const cases: [name: string, words: string, before: string, expected: object][] =
   ],
   ["no_accept refuses, but for an owner", `no_accept\n ${VIP}`, "", { accept: false }],
   ["strict mode refuses too", VIP, "global_defs {\n vrrp_strict\n }", { accept: false }],
+  // As keepalived 2.2.7 says, "resetting".
+  [
+    "strict mode overrules what the RFC does not know",
+    `${VIP}\n state MASTER\n priority 120\n down_timer_adverts 5\n lower_prio_no_advert off\n higher_prio_send_advert\n garp_lower_prio_repeat 3`,
+    "global_defs {\n vrrp_strict\n }",
+    { eager: false, downTimerAdverts: 3, lowerPrioNoAdvert: true, higherPrioSendAdvert: false, announce: { lowerRepeat: 0 } },
+  ],
   ["strict mode is quiet about lower adverts", VIP, "global_defs {\n vrrp_strict\n }", { lowerPrioNoAdvert: true }],
   [
     "routes and rules as the kernel has them",

@@ -73,7 +73,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     vrid: i.virtualRouterId!,
     ...{ family, version, priority, preempt },
     interface: i.interface,
-    eager: i.state === "MASTER",
+    eager: strict ? isOwner : i.state === "MASTER",
     advertInterval: intervalOf(i.advertInt, version),
     preemptDelay: preempt && !strict && i.state !== "MASTER" && !isOwner ? ms(i.preemptDelay) : 0,
     addresses: addresses.slice(0, FITTING[family]),
@@ -93,9 +93,9 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     promoteSecondaries: i.promoteSecondaries,
     garpReplies: false,
     announce: announcing(g, i, strict),
-    downTimerAdverts: i.downTimerAdverts ?? g?.vrrpDownTimerAdverts ?? 3,
-    lowerPrioNoAdvert: i.lowerPrioNoAdvert ?? g?.vrrpLowerPrioNoAdvert ?? strict,
-    higherPrioSendAdvert: i.higherPrioSendAdvert ?? g?.vrrpHigherPrioSendAdvert ?? false,
+    downTimerAdverts: strict ? 3 : (i.downTimerAdverts ?? g?.vrrpDownTimerAdverts ?? 3),
+    lowerPrioNoAdvert: strict || (i.lowerPrioNoAdvert ?? g?.vrrpLowerPrioNoAdvert ?? false),
+    higherPrioSendAdvert: !strict && (i.higherPrioSendAdvert ?? g?.vrrpHigherPrioSendAdvert ?? false),
     lateBackup: i.timerExpiredBackup === undefined ? undefined : Number(i.timerExpiredBackup) || 254,
     accept: isOwner || (strict ? i.accept && version === 3 : !i.noAccept),
     ownerIgnoresAdverts: i.ownerIgnoreAdverts ?? g?.vrrpOwnerIgnoreAdverts ?? strict,
@@ -104,7 +104,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     track: withAddressLinks(counting(config, trackingOf(i), groupWith(config, i.header)), i),
     notify: notifyOf(g, i),
     vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? vmacName(g, family, i.virtualRouterId!)),
-    vmacXmitBase: i.vmacXmitBase || (i.useVmac !== undefined && i.unicastPeer.length > 0),
+    vmacXmitBase: (i.vmacXmitBase && !strict) || (i.useVmac !== undefined && i.unicastPeer.length > 0),
   };
 }
 
