@@ -30,6 +30,7 @@ beforeEach(async () => {
     director,
     status: () => ({ ...status, attachments: director.attachments(), table: director.tableUse(), exits: director.exits() }),
     explain: director.explain,
+    metrics: async () => ["a 1\n", "b 2\n"],
   };
   server = createApi(host, silent, "1");
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -204,6 +205,21 @@ describe("the other routes", () => {
       expect([reply.status, JSON.parse(reply.text)]).toEqual([200, expected]);
     });
   }
+
+  test("/metrics answers in Prometheus' format", async () => {
+    const reply = await get("/metrics");
+    expect([reply.status, reply.text]).toEqual([200, "a 1\nb 2\n"]);
+    expect(reply.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect((await post("/metrics", {})).status).toBe(405);
+  });
+
+  test("without a configuration file there is no dump, and that is said", async () => {
+    const reply = await get("/v1/dump/data");
+    expect([reply.status, JSON.parse(reply.text).error]).toEqual([
+      500,
+      { code: "ENOENT", message: "dump: no configuration file is in use" },
+    ]);
+  });
 
   test("/v1/rates names each service and dest", async () => {
     await operate(addService, addDest);

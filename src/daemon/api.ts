@@ -41,8 +41,6 @@ function hangUp(socket: Socket): void {
 async function serve(host: ApiHost, version: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = "", query = ""] = splitOnce(request.url ?? "", "?");
   if (path === "/v1/openapi.json" && request.method === "GET") return sendJson(response, 200, openapi(version));
-  if (path === "/metrics" && request.method === "GET" && host.metrics !== undefined)
-    return sendPieces(response, METRICS_TYPE, await host.metrics());
   const route = findRoute(request.method ?? "", path);
   if (isRefused(route)) return refuse(response, route);
   const input = await inputOf(route, request, query);
@@ -50,6 +48,7 @@ async function serve(host: ApiHost, version: string, request: IncomingMessage, r
   const answer = await route.answer(host, input.value);
   if ("value" in answer) return sendJson(response, 200, answer.value);
   if ("text" in answer) return sendText(response, "text/plain; charset=utf-8", answer.text);
+  if ("metrics" in answer) return sendPieces(response, METRICS_TYPE, answer.metrics);
   if ("array" in answer) return sendPieces(response, "application/json", jsonArray(answer.array));
   return sendPieces(response, "application/x-ndjson", jsonLines(answer.lines));
 }

@@ -44,7 +44,9 @@ export type Answer =
   | { readonly array: Iterable<unknown> }
   | { readonly lines: Iterable<unknown> }
   /** Plain text. */
-  | { readonly text: string };
+  | { readonly text: string }
+  /** Of Prometheus' format, in pieces. */
+  | { readonly metrics: Iterable<string> };
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
@@ -168,6 +170,10 @@ export const routes: readonly Route[] = [
   plain(
     { method: "GET", path: "/v1/bfd", summary: "BFD sessions", gives: array("BfdSession", replies.bfdSession) },
     async ({ file }) => ({ array: (await file?.bfd()) ?? [] }),
+  ),
+  plain(
+    { method: "GET", path: "/metrics", summary: "Metrics in Prometheus' text format 0.0.4", gives: text("Metrics") },
+    async (host) => ({ metrics: (await host.metrics?.()) ?? [] }),
   ),
   ...dumpNames.map((name) =>
     plain({ method: "GET", path: `/v1/dump/${name}`, summary: DUMPS[name], gives: text("Dump") }, (host) =>
