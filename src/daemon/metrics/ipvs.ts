@@ -15,26 +15,31 @@ interface DestRow {
   readonly ownLabels: string;
 }
 
+/** Row by row as they are asked for: of a large table others get their turn between. */
 export function* ipvsFamilies({ services, totals }: Pick<Scrape, "services" | "totals">): Generator<Family> {
-  const rows = services.map((service): Row => {
-    const family = familyOfService(service.key);
-    return { service, labels: labelText({ family, ...localLabels(service.key) }) };
+  const rows = remembered(function* (): Generator<Row> {
+    for (const service of services)
+      yield { service, labels: labelText({ family: familyOfService(service.key), ...localLabels(service.key) }) };
   });
-  const dests = services.flatMap(destRows);
+  const dests = remembered(function* (): Generator<DestRow> {
+    for (const service of services) yield* destRows(service);
+  });
+  const isMixed = hasTwins(services);
   yield* counters("node_ipvs", "", (field) => [["", totals[field]]]);
-  yield backend("connections_active", "The current active connections by local and remote address.", dests, "activeConns");
-  yield backend("connections_inactive", "The current inactive connections by local and remote address.", dests, "inactiveConns");
-  yield backend("weight", "The current backend weight by local and remote address.", dests, "weight");
+  for (const [field, name, help] of BACKENDS) {
+    const samples = mapped(dests, ({ labels, dest }): Sample => [labels, dest[field]]);
+    yield { name: `node_ipvs_backend_${name}`, help, type: "gauge", samples: isMixed ? summed(samples) : samples };
+  }
   yield* counters("lvsd_service", " of a service", (field) =>
-    rows.map(({ labels, service }) => [labels, service.counters[field]]),
+    mapped(rows, ({ labels, service }): Sample => [labels, service.counters[field]]),
   );
   yield* counters("lvsd_backend", " of a backend", (field) =>
-    dests.map(({ ownLabels, dest }) => [ownLabels, dest.counters[field]]),
+    mapped(dests, ({ ownLabels, dest }): Sample => [ownLabels, dest.counters[field]]),
   );
   yield {
     ...{ name: "lvsd_backend_persistent_connections", type: "gauge" },
     help: "Persistence templates of a backend.",
-    samples: dests.map(({ ownLabels, dest }) => [ownLabels, dest.persistConns]),
+    samples: mapped(dests, ({ ownLabels, dest }): Sample => [ownLabels, dest.persistConns]),
   };
 }
 
@@ -46,35 +51,58 @@ const COUNTERS: readonly (readonly [field: keyof Counters, name: string, help: s
   ["outBytes", "outgoing_bytes_total", "The total amount of outgoing data"],
 ];
 
-function* counters(prefix: string, of: string, samples: (field: keyof Counters) => readonly Sample[]): Generator<Family> {
+const BACKENDS = [
+  ["activeConns", "connections_active", "The current active connections by local and remote address."],
+  ["inactiveConns", "connections_inactive", "The current inactive connections by local and remote address."],
+  ["weight", "weight", "The current backend weight by local and remote address."],
+] as const;
+
+function* counters(prefix: string, of: string, samples: (field: keyof Counters) => Iterable<Sample>): Generator<Family> {
   for (const [field, name, help] of COUNTERS)
     yield { name: `${prefix}_${name}`, help: `${help}${of}.`, type: "counter", samples: samples(field) };
 }
 
-function backend(
-  name: string,
-  help: string,
-  rows: readonly DestRow[],
-  field: "activeConns" | "inactiveConns" | "weight",
-): Family {
-  const samples = rows.map(({ labels, dest }): Sample => [labels, dest[field]]);
-  return { name: `node_ipvs_backend_${name}`, help, type: "gauge", samples: summed(samples) };
+/** What has been made once is not made again. */
+function remembered<T>(make: () => Iterator<T>): Iterable<T> {
+  const made: T[] = [];
+  const rest = make();
+  return {
+    *[Symbol.iterator]() {
+      for (let i = 0; ; i++) {
+        if (i === made.length) {
+          const next = rest.next();
+          if (next.done === true) return;
+          made.push(next.value);
+        }
+        yield made[i]!;
+      }
+    },
+  };
 }
 
-/** Two services of one mark look the same there: as node_exporter does, such are added up. */
-function summed(samples: readonly Sample[]): Iterable<Sample> {
+function* mapped<A, B>(items: Iterable<A>, to: (item: A) => B): Generator<B> {
+  for (const item of items) yield to(item);
+}
+
+/** Two services of one mark, of both families, look the same to node_exporter: it adds them up. */
+function hasTwins(services: readonly Service[]): boolean {
+  const marks = services.flatMap(({ key }) => (key.fwmark === undefined ? [] : [key.fwmark]));
+  return new Set(marks).size < marks.length;
+}
+
+function summed(samples: Iterable<Sample>): Iterable<Sample> {
   const sums = new Map<string, number>();
   for (const [labels, value] of samples) sums.set(labels, (sums.get(labels) ?? 0) + value);
   return sums;
 }
 
-function destRows({ key, dests }: Service): DestRow[] {
+function* destRows({ key, dests }: Service): Generator<DestRow> {
   const local = localLabels(key);
   const family = familyOfService(key);
-  return dests.map((dest) => {
+  for (const dest of dests) {
     const labels = { ...local, remote_address: dest.addr, remote_port: dest.port };
-    return { dest, labels: labelText(labels), ownLabels: labelText({ family, ...labels }) };
-  });
+    yield { dest, labels: labelText(labels), ownLabels: labelText({ family, ...labels }) };
+  }
 }
 
 /** As /proc/net/ip_vs has them: a mark is eight hexadecimal digits, and has no address. */
