@@ -59,7 +59,7 @@ export function stepService(c: Service, s: ServiceState, input: ServiceInput, no
   const { state, turn } = stepServer(before, input.check, input.change, now, initNotifies);
   const servers = s.servers.map((old, i) => (i === input.server ? state : old));
   if (turn === undefined) return { state: { ...s, servers }, effects: mailsOf(c, input, false) };
-  const news = turn === "weight" ? weighed(c, server, before, state) : turned(c, server, before, state, turn);
+  const news = turn === "weight" ? weighed(c, weightOf(server, before), server, state) : turned(c, server, before, state, turn);
   news.push(...mailsOf(c, input, turn !== undefined));
   return settle(c, s, servers, news, now);
 }
@@ -80,11 +80,11 @@ export function reloadService(
   const fresh = c.specs.filter(({ key }) => !before.has(serviceId(key)));
   const kept = c.specs.filter(({ key }) => before.has(serviceId(key)));
   const edited = kept.filter((spec) => JSON.stringify(spec) !== JSON.stringify(before.get(serviceId(spec.key))));
-  const { state, effects } = settle({ ...c, specs: kept }, s, servers, [], now);
+  const news = [...removalsOf(old, s, c), ...reweighed(old, s, c, servers)];
+  const { state, effects } = settle({ ...c, specs: kept }, s, servers, news, now, "reload");
   return {
     state,
     effects: [
-      ...removalsOf(old, s, c),
       ...apply([
         ...old.specs.flatMap(({ key }) => (keys.has(serviceId(key)) ? [] : [{ op: "delete-service", key } as const])),
         ...edited.map((service) => ({ op: "edit-service", service }) as const),
@@ -100,18 +100,32 @@ export function reloadService(
 
 /** All dests go; with omega down is told of servers that are at work and of the service in any case (spec 4.4). */
 export function stopService(c: Service, s: ServiceState): ServiceStep {
-  const down = (server: Server): ServiceEffect[] => [
-    ...run(server.notifyDown, server.name),
-    { type: "tell", line: `RS ${server.name} ${c.name} DOWN\n` },
-  ];
-  const isOn = (_: Server, i: number): boolean => isAlive(s.servers[i]!) && (s.hasQuorum || c.sorry === undefined);
   const isTold = (server: Server, i: number): boolean => isAlive(s.servers[i]!) || !server.inhibit;
   return {
     state: { ...s, table: new Map() },
     effects: [
       ...c.servers.filter(isTold).map((server) => log(`Shutting down service ${server.name} from VS ${c.name}`)),
       ...apply(difference(c.specs, s.table, new Map())),
-      ...(c.omega ? [...c.servers.filter(isOn).flatMap(down), ...downNews(c), ...(c.alert ? mail(stopMail(c)) : [])] : []),
+      ...(c.omega
+        ? [
+            ...c.servers.filter((_, i) => isAtWork(c, s, i)).flatMap((server) => downOf(c, server)),
+            ...downNews(c),
+            ...(c.alert ? mail(stopMail(c)) : []),
+          ]
+        : []),
+    ],
+  };
+}
+
+/** It is no more in the configuration: what was up is told to be down, with omega or without (keepalived 2.2.7). */
+export function removeService(c: Service, s: ServiceState): ServiceStep {
+  return {
+    state: { ...s, table: new Map() },
+    effects: [
+      log(`Removing Virtual Server ${c.name}`),
+      ...apply(difference(c.specs, s.table, new Map())),
+      ...c.servers.filter((_, i) => isAtWork(c, s, i)).flatMap((server) => removed(c, server)),
+      ...(s.hasQuorum ? [...downNews(c), ...(c.alert ? mail(quorumMail(c, false, 0, false)) : [])] : []),
     ],
   };
 }
@@ -127,11 +141,12 @@ function settle(
   servers: readonly ServerState[],
   news: readonly ServiceEffect[],
   now: Millis,
+  when: "run" | "reload" = "run",
 ): ServiceStep {
   const sum = weightSum(c, servers);
   const hasQuorum = s.hasQuorum ? sum > 0 && sum >= c.quorum - c.hysteresis : sum >= c.quorum + c.hysteresis;
   const table = tableOf(c, servers, hasQuorum, now);
-  const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum) : lost(c, sum, false);
+  const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum, when === "reload") : lost(c, sum, false);
   const effects = [...news, ...quorum];
   return {
     state: { servers, hasQuorum, table },
@@ -161,8 +176,8 @@ const isCold = (server: Server, s: ServerState): boolean =>
 const slowWords = (c: Service, server: Server, s: ServerState): string =>
   `Slow start of service ${server.name} of VS ${c.name}: weight ${weightOf(server, s)} in ${server.slowStart / 1000} s`;
 
-function weighed(c: Service, server: Server, before: ServerState, after: ServerState): ServiceEffect[] {
-  const [from, to] = [weightOf(server, before), weightOf(server, after)];
+function weighed(c: Service, from: number, server: Server, after: ServerState): ServiceEffect[] {
+  const to = weightOf(server, after);
   if (from === to) return [];
   const kind = isAlive(after) ? "active" : "inactive";
   return [log(`Changing weight from ${from} to ${to} for ${kind} service ${server.name} of VS ${c.name}`)];
@@ -180,11 +195,32 @@ function mailsOf(c: Service, { server: at, check: place, change }: ServiceInput,
   return mail(checkMail(c, server, check, change.type === "down" ? change.reason : undefined));
 }
 
-/** Servers that were alive and are no more in the configuration. */
+/** Servers that were at work and are no more in the configuration are told to be down. */
 function removalsOf(old: Service, s: ServiceState, c: Service): ServiceEffect[] {
   const isLeft = (server: Server): boolean => c.servers.some(({ dest }) => sameDest(dest, server.dest));
-  const gone = old.servers.filter((server, i) => server.alerts !== "none" && isAlive(s.servers[i]!) && !isLeft(server));
-  return gone.flatMap((server) => mail(removalMail(old, server)));
+  return old.servers.filter((server, i) => isAtWork(old, s, i) && !isLeft(server)).flatMap((server) => removed(old, server));
+}
+
+const removed = (c: Service, server: Server): ServiceEffect[] => [
+  log(`Removing service ${server.name} from VS ${c.name}`),
+  ...downOf(c, server),
+  ...(server.alerts === "none" ? [] : mail(removalMail(c, server))),
+];
+
+const downOf = (c: Service, server: Server): ServiceEffect[] => [
+  ...run(server.notifyDown, server.name),
+  { type: "tell", line: `RS ${server.name} ${c.name} DOWN\n` },
+];
+
+const isAtWork = (c: Service, s: ServiceState, i: number): boolean =>
+  isAlive(s.servers[i]!) && (s.hasQuorum || c.sorry === undefined);
+
+/** Weights that a reload has changed. */
+function reweighed(old: Service, s: ServiceState, c: Service, servers: readonly ServerState[]): ServiceEffect[] {
+  return c.servers.flatMap((server, i) => {
+    const at = old.servers.findIndex(({ dest }) => sameDest(dest, server.dest));
+    return at < 0 ? [] : weighed(c, weightOf(old.servers[at]!, s.servers[at]!), server, servers[i]!);
+  });
 }
 
 const started = (c: Service, sum: number): ServiceEffect[] => [
@@ -200,7 +236,7 @@ const upNews = (c: Service, sum: number, isStart: boolean): ServiceEffect[] => [
 
 const downNews = (c: Service): ServiceEffect[] => [...run(c.quorumDown, c.name), { type: "tell", line: `VS ${c.name} DOWN\n` }];
 
-function gained(c: Service, sum: number): ServiceEffect[] {
+function gained(c: Service, sum: number, isReload: boolean): ServiceEffect[] {
   const { quorum, hysteresis } = c;
   return [
     log(`Gained quorum ${quorum}+${hysteresis}=${quorum + hysteresis} <= ${sum} for VS ${c.name}`),
@@ -210,7 +246,7 @@ function gained(c: Service, sum: number): ServiceEffect[] {
           log(`${c.sorry.inhibit ? "Disabling" : "Removing"} sorry server ${c.sorry.name} from VS ${c.name}`),
           log(`Adding alive servers to the pool for VS ${c.name}`),
         ]),
-    ...upNews(c, sum, false),
+    ...upNews(c, sum, isReload), // so keepalived's mail has it
   ];
 }
 

@@ -63,7 +63,7 @@ function linesOf({ name, isAlive, age, weight, weightNow, checks }: CheckedServe
 function cellsOf(check: CheckOfServer, colors: Colors): string[] {
   const { type, isUp, retriesLeft, took, nextIn } = check;
   return [
-    ...[type, took === undefined ? "" : tookText(took), nextIn === undefined ? "" : seconds(nextIn)],
+    ...[type, took === undefined ? "" : tookText(took), nextIn === undefined ? "" : waitText(nextIn)],
     ...[isUp ? String(retriesLeft) : "", resultOf(check, colors)],
   ];
 }
@@ -79,4 +79,5 @@ function resultOf({ last, failure, warning, isUp, isHeld, hasRun }: CheckOfServe
 }
 
 const seconds = (ms: number): string => duration(Math.floor(ms / 1000));
+const waitText = (ms: number): string => (ms < 9950 ? `${(ms / 1000).toFixed(1)}s` : seconds(ms));
 const tookText = (ms: number): string => (ms < 10 ? `${ms.toFixed(1)}ms` : ms < 10_000 ? `${Math.round(ms)}ms` : seconds(ms));

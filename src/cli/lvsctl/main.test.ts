@@ -214,7 +214,7 @@ describe("of a configuration file", () => {
 
   test("real servers are shown with their checks: since when, why, the next try, retries left, how long it took", async () => {
     const check = { type: "TCP_CHECK", isUp: true, hasRun: true, age: 65_000, retriesLeft: 1, isHeld: false } as const;
-    const good = { ...check, last: "ok", took: 0.34, nextIn: 4999 };
+    const good = { ...check, last: "ok", took: 0.34, nextIn: 4900 };
     const bad = { ...good, isUp: false, retriesLeft: 0, last: "connection refused", took: 1234 };
     const server = (n: number, more: object) => ({
       ...{ name: `[10.0.0.1${n}]:tcp:80`, isAlive: true, age: 65_000, weight: 3, weightNow: 3, checks: [], ...more },
@@ -239,12 +239,12 @@ describe("of a configuration file", () => {
     expect(await shown("checks")).toBe(
       lines(
         "SERVICE                             SERVER              STATE  SINCE   WEIGHT  CHECK        TOOK  NEXT  RETRIES  RESULT",
-        "[10.0.0.100]:tcp:80 without quorum  [10.0.0.11]:tcp:80  up     1m 5s        3  TCP_CHECK            0s        1  not yet tried",
-        "                                    [10.0.0.12]:tcp:80  down   1m 5s        3  TCP_CHECK   0.3ms    4s        1  ok",
-        "                                                                               HTTP_GET   1234ms    4s           connection refused",
-        "                                    [10.0.0.13]:tcp:80  up     1m 5s  4 of 10  TCP_CHECK   0.3ms    4s        1  ok; failed 6m 40s ago: timeout",
-        "                                    [10.0.0.14]:tcp:80  up     1m 5s        3  TCP_CHECK   0.3ms    4s        0  failed, may be tried again: connection refused",
-        "                                    [10.0.0.15]:tcp:80  down   1m 5s        3  TCP_CHECK  1234ms    4s           ok, but not yet for long enough, since it flaps; failed 6m 40s ago: timeout",
+        "[10.0.0.100]:tcp:80 without quorum  [10.0.0.11]:tcp:80  up     1m 5s        3  TCP_CHECK          0.1s        1  not yet tried",
+        "                                    [10.0.0.12]:tcp:80  down   1m 5s        3  TCP_CHECK   0.3ms  4.9s        1  ok",
+        "                                                                               HTTP_GET   1234ms  4.9s           connection refused",
+        "                                    [10.0.0.13]:tcp:80  up     1m 5s  4 of 10  TCP_CHECK   0.3ms  4.9s        1  ok; failed 6m 40s ago: timeout",
+        "                                    [10.0.0.14]:tcp:80  up     1m 5s        3  TCP_CHECK   0.3ms  4.9s        0  failed, may be tried again: connection refused",
+        "                                    [10.0.0.15]:tcp:80  down   1m 5s        3  TCP_CHECK  1234ms  4.9s           ok, but not yet for long enough, since it flaps; failed 6m 40s ago: timeout",
         "FWM 5 suspended                     [10.0.0.16]:tcp:80  up     1m 5s        3  none",
       ),
     );

@@ -122,7 +122,7 @@ describe("another configuration", () => {
     world.pass(10_000);
     expect(world.take()).toEqual(["add-dest 10.0.0.11 9", "run up11"]);
     health.replace(config(two({ servers: [checked(11, 9)] })));
-    expect(world.take()).toEqual(["delete-dest 10.0.0.12", "delete-dest 10.0.0.13"]);
+    expect(world.take()).toEqual(["delete-dest 10.0.0.12", "delete-dest 10.0.0.13", "run down12", "run down13"]);
   });
 
   test("keeps checks going with their new times", () => {
@@ -145,18 +145,21 @@ describe("another configuration", () => {
   test("that no longer has the last living server calls the sorry server", () => {
     const { world, health } = running();
     health.replace(config(two({ servers: [checked(11, 3)] })));
-    expect(world.take()).toEqual(["add-dest 10.0.0.99 1", "delete-dest 10.0.0.12", "run lost"]);
+    expect(world.take()).toEqual(["add-dest 10.0.0.99 1", "delete-dest 10.0.0.12", "run down12", "run lost"]);
   });
 
-  test("takes away services that it does not have, without down scripts, and starts new ones", () => {
+  test("takes away services that it does not have, down scripts run, and starts new ones", () => {
     const { world, health } = running();
     health.replace(config(two({ name: "[192.0.2.9]:tcp:80", omega: true })));
     expect(world.take()).toEqual([
-      ...["delete-dest 10.0.0.12", "delete-service"],
+      ...["delete-dest 10.0.0.12", "run down12", "run lost", "delete-service"],
       ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "run gained"],
     ]);
     health.replace(config());
-    expect(world.take()).toEqual(["delete-dest 10.0.0.11", "delete-dest 10.0.0.12", "delete-service"]);
+    expect(world.take()).toEqual([
+      ...["delete-dest 10.0.0.11", "delete-dest 10.0.0.12"],
+      ...["run down11", "run down12", "run lost", "delete-service"],
+    ]);
     world.pass(100_000);
     expect(world.take()).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { isSameProbe } from "../../health/same.ts";
 import { isAlive, type ServerState, startServer, weightNow, weightOf } from "../../health/server.ts";
 import {
   reloadService,
+  removeService,
   type ServiceEffect,
   type ServiceState,
   type ServiceStep,
@@ -172,10 +173,10 @@ export class ServiceRun {
     }
   }
 
-  /** It is taken away: by the end of all, with down scripts where omega says so, or by a reload, without. */
+  /** It is taken away: by the end of all, with down scripts where omega says so, or by a reload, with them. */
   remove(why: "stop" | "reload"): void {
     this.close();
-    const { state, effects } = stopService(why === "stop" ? this.service : { ...this.service, omega: false }, this.#state);
+    const { state, effects } = (why === "stop" ? stopService : removeService)(this.service, this.#state);
     this.#state = state;
     this.#carryOut(effects);
     this.#world.apply(this.service.specs.map(({ key }) => ({ op: "delete-service", key })));

@@ -6,7 +6,7 @@ import { openMailer } from "../../mail/mailer.ts";
 import { fromConfig } from "../from-config.ts";
 import { openHealth } from "../health.ts";
 
-/** The checks of a file with everything but a director: what they did goes to a file at the end. For tests. */
+/** The checks of a file with everything but a director: what they did goes to a file at the end. SIGHUP reads the file again. For tests. */
 
 export interface Done {
   readonly lines: string[];
@@ -38,6 +38,7 @@ export function main([conf = "", output = ""]: readonly string[]): void {
     mail: mailer.send,
     log: (text) => done.log.push(text),
   });
+  process.on("SIGHUP", () => health.replace(fromConfig(parseText(readFileSync(conf, "utf8")).config).health));
   process.once("SIGTERM", async () => {
     const table = structuredClone(done.table);
     health.stop();

@@ -1,7 +1,7 @@
 /**
  * Servers of all kinds on loopback, for checks of keepalived and of lvsd alike: what each is asked is written down.
- * node recorder.mjs CERT KEY OUTPUT MS: makes OUTPUT.ready, ends after so many ms, or on SIGTERM, and writes the records as JSON, by port.
- * CERT "-": no TLS. 9100 is there from a third of the time on to two thirds of it.
+ * node recorder.mjs CERT KEY OUTPUT MS: makes OUTPUT.ready, and on SIGTERM (at the latest half a minute after so many ms) writes
+ * the records as JSON, by port. CERT "-": no TLS. 9100 is there from a third of the time on to two thirds of it.
  */
 import { createSocket } from "node:dgram";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -110,5 +110,5 @@ const finish = () => {
   writeFileSync(output, JSON.stringify(records, null, 1));
   process.exit();
 };
-setTimeout(finish, end);
+setTimeout(finish, end + 30_000);
 process.on("SIGTERM", finish);
