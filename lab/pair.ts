@@ -61,9 +61,9 @@ export async function cable(host: Host, is: "in" | "out", segment = "front"): Pr
 }
 
 /** As a power cut: nobody is told, and nothing answers any more. */
-export async function cutPower(host: Host): Promise<void> {
+export async function cutPower(host: Host, ...segments: readonly string[]): Promise<void> {
   killAll(host);
-  await cable(host, "out");
+  for (const segment of segments.length > 0 ? segments : ["front"]) await cable(host, "out", segment);
 }
 
 /** The pid of one of lvsd's children. */
