@@ -181,6 +181,20 @@ export function blocks<H, S extends Settings>(
   return { word, doc, usage, initial: [], reader: { kind: "block", spec, many: true }, ...notes };
 }
 
+/** All settings of a table, with the field of each and the settings of the blocks around it; a block that is shared comes once. */
+export function everySetting(
+  settings: Settings,
+  path: readonly Setting<unknown>[] = [],
+  seen = new Set<Settings>(),
+): { readonly field: string; readonly setting: Setting<unknown>; readonly path: readonly Setting<unknown>[] }[] {
+  if (seen.has(settings)) return [];
+  seen.add(settings);
+  return Object.entries(settings).flatMap(([field, setting]) => [
+    { field, setting, path },
+    ...(setting.reader.kind === "block" ? everySetting(setting.reader.spec.settings, [...path, setting], seen) : []),
+  ]);
+}
+
 const indexes = new WeakMap<Settings, ReadonlyMap<string, string>>();
 
 /** From a word (or an alias) to the name of the field. */

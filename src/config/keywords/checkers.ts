@@ -112,7 +112,7 @@ const url = {
     regexMinOffset: opt("regex_min_offset", anyWords, "First place a match may start."),
     regexMaxOffset: opt("regex_max_offset", anyWords, "Last place a match may start."),
     regexStack: opt("regex_stack", anyWords, "Memory of the matcher.", { ignored: "our matcher needs no stack" }),
-    tlsCompliant: opt("tls_compliant", bool, "Close as TLS wants it.", { since: "2.2.8" }),
+    tlsCompliant: opt("tls_compliant", bool, "Close as TLS wants it.", { since: "2.2.8", ignored: "it is always closed so" }),
   },
 };
 
@@ -124,7 +124,7 @@ const httpGet = {
     fastRecovery: def("fast_recovery", bool, false, "Several pages without delay_loop between them."),
     enableSni: def("enable_sni", bool, false, "Send the host name in TLS."),
     sniName: opt("sni_name", text, "Name to send instead.", { since: "2.4.4" }),
-    tlsCompliant: opt("tls_compliant", bool, "Close as TLS wants it.", { since: "2.2.8" }),
+    tlsCompliant: opt("tls_compliant", bool, "Close as TLS wants it.", { since: "2.2.8", ignored: "it is always closed so" }),
     nbGetRetry: opt("nb_get_retry", uint, "Old name of retry.", { deprecated: "retry" }),
     url: blocks("url", url, "A page to get; all must be good."),
     ...connecting,

@@ -86,6 +86,20 @@ for (const [flushOnStop, asked] of stops)
     expect(existsSync(join(folder, "owned"))).toBe(false);
   });
 
+test("lvs_timeouts are set at the start and when they change, and left alone where the file says nothing", async () => {
+  const timeouts = { tcp: 100, tcpFin: 20, udp: 30 };
+  const it = start(wanted([web], { timeouts }));
+  await ready();
+  await it.carryOut(wanted([web], { timeouts }));
+  await it.carryOut(wanted([web], { timeouts: { ...timeouts, udp: 31 } }));
+  await it.carryOut(wanted([web]));
+  const set = director.applied.filter(({ op }) => op === "set-timeouts");
+  expect(set).toEqual([
+    { op: "set-timeouts", timeouts },
+    { op: "set-timeouts", timeouts: { ...timeouts, udp: 31 } },
+  ]);
+});
+
 test("what has changed goes to the process, and nothing when nothing has", async () => {
   const it = start(wanted([web, mail]));
   await ready();

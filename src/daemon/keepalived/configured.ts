@@ -177,6 +177,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   };
   const owner = openOwner(around.owned, log);
   if (wanted.flush) applyAll([{ op: "flush" }]);
+  if (wanted.timeouts !== undefined) applyAll([{ op: "set-timeouts", timeouts: wanted.timeouts }]);
   const left = wanted.flush ? [] : owner.leftovers(wanted.health.services);
   owner.expect(wanted.health.services);
   // Last, so that a service is never without a dest for want of a process that is still to start.
@@ -215,6 +216,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
         for (const fifo of fifos) fifo.close();
         fifos = openFifos(next, log);
       }
+      const { timeouts } = next;
+      if (timeouts !== undefined && !isDeepStrictEqual(before.timeouts, timeouts)) applyAll([{ op: "set-timeouts", timeouts }]);
       owner.expect(next.health.services);
       const troubles = await begin(before, next);
       if (!isStopped && troubles.length === 0) owner.settle();

@@ -24,6 +24,7 @@ const globals: Tellers<Wanted> = {
   fifos: items("lvs_notify_fifo", ({ path, reader }) => (reader === undefined ? path : `${path} ${text(reader)}`)),
   flush: value("lvs_flush"),
   flushOnStop: value("lvs_flush_on_stop"),
+  timeouts: value("lvs_timeouts", text),
 };
 
 const NO_MAIL: Partial<MailConfig> = {};

@@ -25,6 +25,12 @@ const service = (more: string): string => `virtual_server 192.0.2.1 80 {
 }
 `;
 
+test("lvs_timeouts are read as the director has them; what is left out is 0, unchanged", () => {
+  write(`global_defs {\n lvs_timeouts tcp 900 tcpfin 20\n}\n${service("lb_algo rr")}`);
+  const read = readConfig(path);
+  expect("wanted" in read && read.wanted.timeouts).toEqual({ tcp: 900, tcpFin: 20, udp: 0 });
+});
+
 test("-t of a file in order ends with 0", () => {
   write(service("lb_algo rr"));
   expect(testConfig(path)).toEqual({ print: "", exit: 0 });

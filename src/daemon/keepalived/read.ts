@@ -7,6 +7,7 @@ import { type ParseOptions, type ParseResult, parseConfig } from "../../config/p
 import { Rereader } from "../../config/reread.ts";
 import { settled } from "../../config/settled.ts";
 import { explainProblem } from "../../config/source.ts";
+import type { Timeouts } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
 import type { HealthConfig } from "../../health/config.ts";
 import type { Script, VrrpConfig } from "../../vrrp/config.ts";
@@ -39,6 +40,8 @@ export interface Wanted {
   readonly flush: boolean;
   /** At stop: empty the table, or delete services with all that is in them instead of one dest after another. */
   readonly flushOnStop: "all" | "VS" | undefined;
+  /** Of idle connections; absent: as they are. */
+  readonly timeouts?: Partial<Timeouts>;
   readonly parent: ParentWords;
 }
 
@@ -64,6 +67,12 @@ export interface ReadHow {
   readonly only?: "vrrp" | "check";
   /** No BFD sessions are run; who tracks one finds it down. */
   readonly noBfd?: boolean;
+}
+
+/** `lvs_timeouts`; what it leaves out, and 0, stays as it is. */
+export function timeoutsOf({ globalDefs }: KeepalivedConfig): Pick<Wanted, "timeouts"> {
+  const { tcp = 0, tcpfin = 0, udp = 0 } = globalDefs?.lvsTimeouts ?? {};
+  return tcp + tcpfin + udp === 0 ? {} : { timeouts: { tcp, tcpFin: tcpfin, udp } };
 }
 
 const NO_FILE = 6;
@@ -105,6 +114,7 @@ function read(
       fifos: fifosOf(config, hasVrrp),
       flush: config.globalDefs?.lvsFlush ?? false,
       flushOnStop: config.globalDefs?.lvsFlushOnStop,
+      ...timeoutsOf(config),
       parent: parentWords(config),
     },
     errors: told("error"),
