@@ -91,6 +91,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   let isStart = true;
   const setting = (name: ChildName) => ({
     ...{ name, log, care: isStart || care.respawn === false ? care : lasting, program: around.program(`lvsd-${name}`) },
+    isPunctual: name !== "health",
     ...around.setting?.(name),
   });
   const bfd = linkBfd(setting("bfd"), {
