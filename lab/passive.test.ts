@@ -29,7 +29,7 @@ describe.skipIf(reason !== undefined)(`failures of traffic (${reason ?? "here"})
     lb_kind NAT
     protocol TCP
     ${words}
-${SERVERS.map((name) => `    real_server ${lab.hosts[name].address()} 80 {\n TCP_CHECK {\n retry 0\n }\n }\n`).join("")}}
+${SERVERS.map((name) => `    real_server ${lab.hosts[name].address()} 80 {\n TCP_CHECK {\n retry 0\n connect_timeout 1\n }\n }\n`).join("")}}
 `;
   const dests = async (port: number): Promise<number> => {
     const { stdout } = await ipvsadm(lab.hosts.director, `-Ln -t ${VIP}:${port}`);
@@ -57,5 +57,17 @@ ${SERVERS.map((name) => `    real_server ${lab.hosts[name].address()} 80 {\n TCP
     expect(Date.now() - died).toBeLessThan(5000);
     expect(await dests(81)).toBe(2); // nobody doubts it there
     expect(new Set(await curlEach(lab.hosts.client, `http://${VIP}/`, 4))).toEqual(new Set(["rs2"]));
+  });
+
+  test("so is one that falls silent, when clients have to ask again", async () => {
+    onTestFailed(async () => console.error(await diagnose(lab.hosts.director)));
+    const { rs2, client } = lab.hosts;
+    await rs2.run(`ip address del ${rs2.address()}/24 dev inside`); // what comes for it is dropped without a word
+    const fell = Date.now();
+    await client.exec(["curl", "-s", "-m", "3", `http://${VIP}/`]);
+    await until("no dest", async () => (await dests(80)) === 0);
+    console.log(`out ${Date.now() - fell} ms after its last word, with checks ${LONG} s apart`);
+    expect(Date.now() - fell).toBeLessThan(8000);
+    expect(await dests(81)).toBe(2);
   });
 });
