@@ -26,6 +26,12 @@ const rows: [what: string, text: string, expected: string][] = [
   ["a real server without checks", fileOf("rs | weight 1"), "no-checks 5"],
   ["a sync daemon of nobody", "global_defs {\n lvs_sync_daemon eth0 VX\n}", "sync-daemon-instance 2"],
   ["a script that may run longer than its interval", fileOf("script | interval 2 ;; timeout 3"), "timeout-above-loop 4"],
+  ["BFD over IPv6 with a hop limit that others refuse", "bfd_instance B {\n neighbor_ip 2001:db8::9\n}", "bfd-hop-limit 1"],
+  [
+    "a router that is up only while its peer is",
+    "bfd_instance B {\n neighbor_ip 10.0.0.9\n}\nvrrp_instance V {\n interface eth0\n virtual_router_id 1\n unicast_peer {\n 10.0.0.9\n }\n track_bfd {\n B\n }\n}",
+    "bfd-of-peer 11",
+  ],
 ];
 
 describe("lint", () => {
@@ -35,6 +41,15 @@ describe("lint", () => {
 
   test("says nothing about a sound pair of directors", () => {
     expect(lint(`${fileOf("vi | priority 90")}${fileOf("rs | TCP_CHECK { connect_timeout 3 }")}`)).toEqual([]);
+  });
+
+  test("a weight, a neighbour that is no peer, and a hop limit of 255 are in order", () => {
+    const bfd = "bfd_instance B {\n neighbor_ip 2001:db8::9\n hoplimit 255\n weight -10\n}\n";
+    const router =
+      "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n unicast_peer {\n 2001:db8::9\n }\n track_bfd {\n B\n }\n}";
+    expect(lint(`${bfd}${router}`).filter((line) => line.startsWith("bfd"))).toEqual([]);
+    const elsewhere = `${bfd.replace(" weight -10\n", "")}${router.replace("2001:db8::9", "2001:db8::8")}`;
+    expect(lint(elsewhere).filter((line) => line.startsWith("bfd"))).toEqual([]);
   });
 
   const addresses = { eth0: [{ ip: ip("10.0.0.2"), length: 24 }], eth1: [{ ip: ip("1.2.3.250"), length: 20 }] };

@@ -2,6 +2,7 @@ import { familyOf, type Ip, ipBytes } from "../net/ip.ts";
 import { familyOfInstance, priorityOf } from "./checks/vrrp.ts";
 import { Report } from "./checks.ts";
 import type { KeepalivedConfig, VirtualServer, VrrpInstance } from "./keywords.ts";
+import { bfdHopLimit, bfdOfPeer } from "./lint-bfd.ts";
 import type { ParseResult } from "./parse.ts";
 import type { Origin, Problem } from "./source.ts";
 
@@ -53,6 +54,8 @@ export const rules: Readonly<Record<string, (input: Input, say: Say) => void>> =
   "laddr-not-here": laddrNotHere,
   "sync-daemon-instance": syncDaemonInstance,
   "timeout-above-loop": timeoutAboveLoop,
+  "bfd-hop-limit": bfdHopLimit,
+  "bfd-of-peer": bfdOfPeer,
 };
 
 function duplicateVrid({ config }: Input, say: Say): void {
