@@ -75,12 +75,12 @@ export class Wire {
     }
   }
 
-  /** Since when only the first has spoken, and at least five times. */
+  /** Since when only the first has spoken, and at least three times. */
   async quiet(vrid: number, { interval }: Speed, limit: number): Promise<number> {
     for (const end = Date.now() + limit; ; await delay(5)) {
       const since = this.of(vrid, B).at(-1)?.at ?? 0;
       const own = this.of(vrid, A).filter((s) => s.at > since);
-      if (own.length >= 5 && own.at(-1)!.at - Math.max(since, own[0]!.at) >= 2 * interval) return own[1]!.at;
+      if (own.length >= 3 && own.at(-1)!.at - Math.max(since, own[0]!.at) >= 2 * interval) return own[1]!.at;
       if (Date.now() > end) throw new Error(`the second router does not follow for VRID ${vrid}`);
     }
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Log, OpenDirector } from "../director/engine.ts";
 import { explain, Fault } from "../fault.ts";
 import { notifyManager } from "../platform/notify.ts";
+import { nameProcess } from "../platform/scheduling.ts";
 import { monotonicMs } from "../platform/timer.ts";
 import { dumper } from "./dump/dumper.ts";
 import { dumpText } from "./dump/dumps.ts";
@@ -97,6 +98,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     return { why: "failure", failure: failureOrThrow(error) };
   }
   if (parent?.umask !== undefined) process.umask(parent.umask);
+  if (parent?.processName !== undefined) nameProcess(parent.processName);
   await runParentScript("startup script", parent?.startup, first?.wanted, log);
   const { director } = lvsd;
   let giveUp = (_exit: number): void => {};

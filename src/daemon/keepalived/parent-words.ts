@@ -13,6 +13,8 @@ export interface ParentWords {
   readonly instance: string | undefined;
   readonly usePidDir: boolean;
   readonly umask: number | undefined;
+  /** What ps calls this process; children have names of their own. */
+  readonly processName: string | undefined;
 }
 
 /** A script that is waited for. */
@@ -38,5 +40,6 @@ export function parentWords(config: KeepalivedConfig): ParentWords {
     instance: config.instance,
     usePidDir: config.usePidDir,
     umask: g?.origins.umask === undefined ? undefined : g.umask,
+    processName: g?.processName ?? (g?.processNames ? "keepalived" : undefined),
   };
 }
