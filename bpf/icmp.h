@@ -169,10 +169,69 @@ static __always_inline enum verdict send_error(HOOK_CONTEXT *ctx, struct packet 
 	return send_to(ctx, p, &d->hop, d->family, EXIT_ICMP_RELATED);
 }
 
+/* The packet speaks of the request that the quote would have answered: a SYN, as far as opening a conn goes. */
+__noinline int become_quoted(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	struct quote q = {};
+
+	if (!p)
+		return false;
+	q.ip = l4_of(p) + ICMP_HEADER;
+	if (!(p->flow.family == 4 ? parse_quote4(ctx, p, &q) : parse_quote6(ctx, p, &q)))
+		return false;
+	p->flow = q.flow;
+	p->tcp_flags = TCP_SYN_FLAG;
+	p->sctp_event = SCTP_E_INIT;
+	return true;
+}
+
+/* And of itself again. */
+__noinline int become_itself(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	const struct iphdr *ip = hook_data(ctx) + ETH_LEN;
+	const struct ipv6hdr *ip6 = (const void *)ip;
+
+	if (!p || (void *)(ip + 1) > hook_end(ctx))
+		return false;
+	p->flow.sport = 0;
+	p->flow.dport = 0;
+	p->stray = 0;
+	if (p->flow.family == 4) {
+		p->flow.protocol = IPPROTO_ICMP;
+		p->flow.src.w[0] = ip->saddr;
+		p->flow.dst.w[0] = ip->daddr;
+		return true;
+	}
+	if ((void *)(ip6 + 1) > hook_end(ctx))
+		return false;
+	p->flow.protocol = IPPROTO_ICMPV6;
+	__builtin_memcpy(&p->flow.src, &ip6->saddr, 16);
+	__builtin_memcpy(&p->flow.dst, &ip6->daddr, 16);
+	return true;
+}
+
+/* schedule_icmp: an error about an answer that we know nothing of opens a conn for its request, in state NONE (spec 5.7). */
+static __always_inline int open_for_error(HOOK_CONTEXT *ctx, struct packet *p)
+{
+	int result = become_quoted(ctx, p) ? open_conn(p) : EXIT_NO_SERVICE;
+
+	return become_itself(ctx, p) ? result : EXIT_BUG;
+}
+
 static __always_inline enum verdict icmp(HOOK_CONTEXT *ctx, struct packet *p, struct settings *set)
 {
 	int result = icmp_error(ctx, p);
 
+	if (result == V_TUNNEL_ERROR && unlikely(set->schedule_icmp)) {
+		int opened = open_for_error(ctx, p);
+
+		if (opened == BORN)
+			result = icmp_error(ctx, p);
+		else if (opened == EXIT_NO_DEST)
+			return leave(p, EXIT_NO_DEST_QUIET, V_DROP); /* nobody is told by an error about an error */
+		else if (opened != EXIT_NO_SERVICE && opened != EXIT_NAT_ICMP_SEND && opened != EXIT_NOT_SCHEDULED)
+			return leave(p, opened & (EXIT_ROW - 1), V_DROP);
+	}
 	if (result == V_TUNNEL_ERROR)
 		return p->flow.family == 4 ? tunnel_error(ctx, p) : learn_path_mtu6(ctx, p);
 	if (result == V_TO_CLIENT || result == V_TO_DEST)

@@ -64,14 +64,19 @@ static __always_inline enum verdict check_conn(struct packet *p, const struct se
 
 /* --- the pipeline --------------------------------------------------------------------------------------------------- */
 
+static __always_inline bool is_reachable(const struct dest *d)
+{
+	return d && (d->hop.generation == HOP_RESOLVED || d->hop.generation == HOP_UNRESOLVED);
+}
+
 /* The verdict for a packet that opened no conn. */
 static __always_inline enum verdict not_opened(HOOK_CONTEXT *ctx, struct packet *p, int reason)
 {
 	if (reason == EXIT_NO_DEST)
 		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NO_DEST, EXIT_NO_DEST_QUIET);
 	if (reason == EXIT_NAT_ICMP_SEND) {
-		/* it was only passing through, and is one hop further by now */
-		if (p->ttl <= 1 || !decrement_ttl(ctx, p))
+		/* it was only passing through, and is one hop further by now; from where no dest is reached, none has spoken */
+		if (!is_reachable(dest_at(p->stray)) || p->ttl <= 1 || !decrement_ttl(ctx, p))
 			return leave(p, EXIT_NAT_ICMP_SEND, V_DROP);
 		return refuse(ctx, p, TROUBLE_PORT, 0, EXIT_NAT_ICMP_SEND, EXIT_NAT_ICMP_SEND);
 	}

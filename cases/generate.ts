@@ -76,7 +76,7 @@ const SETTINGS: readonly (readonly [string, readonly string[]])[] = [
   ["conn_reuse_mode", ["0", "1", "2", "3"]],
   ["expire_quiescent_template", ["0", "1"]],
   ["nat_icmp_send", ["0", "1"]],
-  ["cache_bypass", ["0", "1"]],
+  ["schedule_icmp", ["0", "1"]],
 ];
 
 /**

@@ -49,7 +49,6 @@ const FRESH_MTU =
 const DIRECT_ERRORS =
   "errors that the director makes about DR and tunnel conns, or sees on their way, are no output of their dests";
 const LOCAL_DIRECT = "a local dest under route answers directly, as a remote one does: its answers do not move the conn's state";
-const NO_SCHEDULE_ICMP = "schedule_icmp is refused: an ICMP error opens no conn";
 const LIVE_COUNTERS =
   "counters are shown as they are, not as of the last estimation: without estimation rates stand still, counters do not";
 const NO_SYNC = "sync daemons and their settings are refused with a sentence, as conntrack is, which sees packets only later";
@@ -105,7 +104,6 @@ export const DIFFERENCES: readonly Difference[] = [
   whole("5-packets/mtu-tunnel", NO_CUTTING),
   whole("5-packets/mtu-nat-reply", CLIENT_PATH),
   { cases: "5-packets/nat-ipv6-extension-header", kernel: / CLOSE /, ours: / SYN_RECV /, reason: EXTENSIONS },
-  whole("5-packets/schedule-icmp", NO_SCHEDULE_ICMP),
 
   // statistics and settings
   {

@@ -111,7 +111,7 @@ function isOpening(packet: Packet): boolean {
 /** The error comes from the director's own address: the packet was only passing through, one hop further by now. */
 function refuseStray(plane: Plane, packet: Packet): Outcome {
   const hop = plane.world.hop(sourceOf(packet.flow()));
-  if (hop.state !== "resolved" || packet.ttl <= 1) return drop("nat-icmp-send");
+  if ((hop.state !== "resolved" && hop.state !== "unresolved") || packet.ttl <= 1) return drop("nat-icmp-send");
   packet.decrementTtl();
   return refuse(plane, packet, "port-unreachable", "nat-icmp-send", "nat-icmp-send", 0, hop.source);
 }

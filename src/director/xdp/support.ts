@@ -15,7 +15,6 @@ const SCHEDULERS = new Set([
 const fixedSettings: Readonly<Record<string, string>> = {
   conntrack: "packets pass before netfilter's connection tracking sees them",
   snat_reroute: "replies are always routed by their new source, the service's address",
-  schedule_icmp: "an ICMP error opens no conn",
   ignore_tunneled: "a packet is looked at where it comes in, and once",
   est_cpulist: "rates are estimated by lvsd itself, not by kernel threads",
   est_nice: "rates are estimated by lvsd itself, not by kernel threads",
