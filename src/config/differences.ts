@@ -60,6 +60,10 @@ export const differences: readonly Difference[] = [
 /** Where both refuse, and the exit code is another. */
 export const codeDifferences: readonly { readonly reason: string; matches(text: string, answer: Answer): boolean }[] = [
   {
+    reason: "2.2.7 reads a route no further than an interface that is not there",
+    matches: (_, { messages }) => messages.includes("for VROUTE nexthop doesn't exist"),
+  },
+  {
     reason: "2.2.7 looks for options after the names of garp_group's interfaces",
     matches: (_, { messages }) => /missing a parameter after keyword `\w+' at word position 2|`eth\d`/.test(messages),
   },

@@ -5,6 +5,7 @@ import { testExitCode } from "./consequence.ts";
 import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
 import { codeDifferences, differences } from "./differences.ts";
 import type { Files } from "./lines.ts";
+import { manualBlocks, manualRows } from "./manual.ts";
 import { messagesPage, plainMessages } from "./messages.ts";
 import { type ParseOptions, parseConfig, parseText } from "./parse.ts";
 import { expandBraces } from "./paths.ts";
@@ -118,6 +119,21 @@ describe.skipIf(why !== undefined)(
       });
       report("examples", t);
       expect(t.compared).toBeGreaterThan(10);
+    });
+
+    test("the examples of the manual page are judged as keepalived does", async () => {
+      const t = tally();
+      const [blocks, rows] = [manualBlocks(), manualRows()];
+      const texts = [...blocks, ...rows.map(fileOf)];
+      const answers = await reference.judge(texts);
+      texts.forEach((text, i) => {
+        compare(t, i < blocks.length ? text : rows[i - blocks.length]!, text, answers[i]!, parseText(text, options));
+      });
+      console.info(
+        `manual: ${blocks.length} blocks, ${rows.length} lines, ${answers.filter(({ code }) => code === 0).length} accepted`,
+      );
+      report("manual", t);
+      expect(rows.length).toBeGreaterThan(100);
     });
 
     test("the page of messages has what keepalived says", async () => {

@@ -242,6 +242,7 @@ function checkMembers(
     else if (taken.has(name)) report.error(origin, `'${name}' is in a vrrp_sync_group already`);
     else {
       good++;
+      checkTrackedTwice(group, instance, report);
       if (!group.syncGroupTrackingWeight)
         checkWeights(config, instance, "a weight does not count in a sync group without sync_group_tracking_weight", report);
     }
@@ -249,6 +250,14 @@ function checkMembers(
   }
   if (good < 2)
     report.error(group.origin, `vrrp_sync_group '${group.header}' has ${good === 0 ? "no member" : "only one member"}`);
+}
+
+/** What a group tracks its members need not: a member's own interface, and what it tracks itself. */
+function checkTrackedTwice(group: VrrpSyncGroup, i: VrrpInstance, report: Report): void {
+  for (const { value, origin } of group.trackInterface) {
+    const isOwn = value.name === i.interface || i.trackInterface.some((own) => own.value.name === value.name);
+    if (isOwn) report.error(origin, `'${i.header}' of this group has or tracks ${value.name} itself`);
+  }
 }
 
 /** Weights that cannot count: of an owner, and of members of a sync group without sync_group_tracking_weight (issue 2105). */

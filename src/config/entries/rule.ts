@@ -57,6 +57,8 @@ function finish(r: Reading, d: Draft): Rule | undefined {
     return r.error(r.keyword, "a rule needs an action: table, goto, nop, blackhole, prohibit or unreachable");
   if (d.action.type === "goto") checkGoto(r, d.action.preference, d.preference);
   else if (d.preference === undefined) r.error(r.keyword, "a rule should have a preference; one counted down from 16384 is used");
+  if (d.action.type !== "table" && Object.keys(d.selectors).some((word) => word === "realms" || word.startsWith("suppress_")))
+    return r.error(r.keyword, "realms, suppress_prefixlength and suppress_ifgroup go with a table only");
   return { ...d, family, action: d.action, preference: d.preference ?? 0 };
 }
 
