@@ -37,6 +37,7 @@ export function openMailer(config: () => MailConfig | undefined, log: Log): Mail
         next();
       });
     }
+    if (waiting.length === 0) dropped = 0;
     if (running === 0) for (const done of idle) done();
   };
   return {
