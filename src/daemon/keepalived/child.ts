@@ -45,6 +45,9 @@ export interface Care {
   giveUp?(exit: number): void;
 }
 
+/** What the service manager says is for the parent only, and not for the scripts of children. */
+const FOR_PARENT = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
+
 /** Exit codes of a child that is no use starting again, when it never was ready (spec 1.5). */
 const PERMANENT: ReadonlySet<number | null> = new Set([1, 2, 4]);
 
@@ -166,7 +169,7 @@ export class Child<Config, Report extends { readonly type: string }> {
     const child = fork(program, [...args, ...(this.#wasReady ? again : [])], {
       // V8 takes a process with little to do for idle and shrinks its heap, which stops it for longer than adverts may wait.
       execArgv: this.#options.isPunctual ? ["--no-memory-reducer"] : [],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...FOR_PARENT, ...env },
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       detached: true, // a terminal's Ctrl-C is for the parent, which stops its children in order
     });

@@ -26,7 +26,7 @@ const phrases: Readonly<Record<string, (values: LogValues) => string | undefined
   "network namespace": () => undefined,
   reloading: () => "Reloading ...",
   reloaded: ({ changes, ms }) => `Reload complete (${changes} changes, ${ms} ms)`,
-  "not reloaded": ({ file }) => `${file} is not reloaded: what is wrong with it would not let it start; everything stays`,
+  "not reloaded": ({ file, reason }) => `Reload${file === undefined ? "" : ` of ${file}`} refused: ${reason}`,
 };
 
 /** `write` gets single lines. */
