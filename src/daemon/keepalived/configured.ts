@@ -37,6 +37,10 @@ const ARRIVAL = 100;
 /** For mails about the stop to leave, ms. */
 const LAST_MAILS = 2000;
 
+/** How long VRRP waits for services that are not yet there: a checkers process in trouble must not keep a router from its peers. ms */
+const SERVICES_FIRST = 20_000;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
+
 export interface Around {
   readonly director: Pick<Director, "apply" | "service">;
   readonly log: Log;
@@ -167,7 +171,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   /** Also the first one, from nothing. */
   const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
     const services = toHealth(before.health, next.health);
-    if (before === next) await services; // no address is taken before its services are there
+    if (before === next) await Promise.race([services, pause(SERVICES_FIRST)]); // no address is taken before its services are there
     const troubles = await Promise.all([
       ...[services, toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
       before !== next && isSure && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
