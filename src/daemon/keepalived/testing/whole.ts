@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 
@@ -28,6 +28,7 @@ export class Whole {
   readonly folder: string;
   readonly name: string;
   readonly #children: ChildProcess[] = [];
+  #logs = 0;
 
   private constructor(folder: string, name: string) {
     this.folder = folder;
@@ -71,20 +72,20 @@ export class Whole {
   }
 
   /** A program inside, until it ends by itself or with the test. */
-  start(program: string, args: readonly string[]): ChildProcess {
-    const child = spawn("nsenter", [`--net=/run/netns/${this.name}`, program, ...args]);
+  start(program: string, args: readonly string[], log: "pipe" | number = "pipe"): ChildProcess {
+    const child = spawn("nsenter", [`--net=/run/netns/${this.name}`, program, ...args], { stdio: ["ignore", "pipe", log] });
     this.#children.push(child);
     return child;
   }
 
   lvsd(conf: string, ...args: string[]): Lvsd {
-    const child = this.start(process.execPath, [join(this.folder, "bin", "lvsd"), "--interface", "eth0", "-f", conf, ...args]);
-    let text = "";
-    child.stderr!.on("data", (part) => {
-      text += part;
-    });
+    const path = join(this.folder, `log-${++this.#logs}`); // not a pipe, which nobody reads while a command runs
+    const fd = openSync(path, "w");
+    const words = [join(this.folder, "bin", "lvsd"), "--interface", "eth0", "-f", conf, ...args];
+    const child = this.start(process.execPath, words, fd);
+    closeSync(fd);
     const ended = new Promise<number | null>((done) => child.once("close", done));
-    return { child, ended, log: () => text };
+    return { child, ended, log: () => readFileSync(path, "utf8") };
   }
 
   lvsctl(...args: string[]): Ended {
