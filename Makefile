@@ -101,6 +101,10 @@ bench: build ## nanoseconds a packet, throughput in the lab (root)
 	@node build/bench.mjs
 	@node build/bench.mjs --lab
 
+.PHONY: failover
+failover: build ## how long nobody leads when a VRRP master is killed, beside keepalived (root)
+	LVSD_FULL=1 $(BIN)/vitest run --project alone bench/failover
+
 .PHONY: conformance
 conformance: build ## the same script against the kernel's IPVS, in user-mode Linux
 	@node build/conformance.mjs
