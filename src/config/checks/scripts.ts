@@ -23,8 +23,9 @@ export const NO_SCRIPT_SECURITY = "scripts are run, but enable_script_security i
 const DEFAULT_USER = "keepalived_script";
 
 export function checkScripts(config: KeepalivedConfig, report: Report): void {
-  const uses = usesOf(config).filter((use) => use.command.length > 0);
   const secure = config.globalDefs?.enableScriptSecurity ?? false;
+  if (!secure && report.facts.script === undefined) return; // nothing to be said, and a large file has many
+  const uses = usesOf(config).filter((use) => use.command.length > 0);
   const named = config.globalDefs?.scriptUser !== undefined || report.facts.users?.has(DEFAULT_USER) !== false;
   for (const use of uses)
     if (secure && !named && !use.user && use.by !== "parent")
