@@ -14,7 +14,7 @@ test("settings that the data path honours take any value, the others say why not
   const honoured = [
     ...["amemthresh", "am_droprate", "drop_entry", "drop_packet", "secure_tcp", "cache_bypass", "expire_nodest_conn"],
     ...["sloppy_tcp", "sloppy_sctp", "expire_quiescent_template", "nat_icmp_send", "pmtu_disc", "conn_reuse_mode"],
-    ...["run_estimation", "lblc_expiration", "lblcr_expiration"],
+    ...["run_estimation", "lblc_expiration", "lblcr_expiration", "schedule_icmp"],
   ];
   const other: Readonly<Record<string, string>> = {
     snat_reroute: "0",
