@@ -89,7 +89,7 @@ lab: build ## a lab that stays until Ctrl-C, and how to enter its hosts; TOPOLOG
 
 .PHONY: labtest
 labtest: build ## the tests that run in the lab (root)
-	$(BIN)/vitest run --project root lab/
+	$(BIN)/vitest run --project lab
 
 .PHONY: demo
 demo: setup ## directors, web servers and a client on this machine, one director that dies, and a report (root)

@@ -22,7 +22,7 @@ const patience = { retry: 1, testTimeout: 120_000, hookTimeout: 120_000 } as con
 /** Those that must not share the machine. */
 const alone = ["src/daemon/vrrp/load.root.test.ts", "src/daemon/keepalived/big.root.test.ts", "bench/failover/failover.test.ts"];
 
-/** `unit` needs no root; `root`, `peers` and `alone` need root, BPF and network namespaces, and run one file at a time. */
+/** `unit` needs no root; the others need root, BPF and network namespaces, and run one file at a time. */
 export default defineConfig({
   test: {
     projects: [
@@ -38,13 +38,14 @@ export default defineConfig({
           name: "root",
           include: [
             ...["src/**/*.root.test.ts", "conformance/**/*.root.test.ts"],
-            ...["cases/**/*.test.ts", "lab/**/*.test.ts", "bench/**/*.test.ts"],
+            ...["cases/**/*.test.ts", "bench/**/*.test.ts"],
           ],
           exclude: [...peers, ...alone],
           fileParallelism: false,
           ...patience,
         },
       },
+      { test: { name: "lab", include: ["lab/**/*.test.ts"], fileParallelism: false, ...patience } },
       { test: { name: "alone", include: alone, fileParallelism: false, ...patience } },
       {
         test: {

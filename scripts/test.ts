@@ -3,8 +3,8 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { addTallies, type JsonReport, noTests, problems, tally, tallyText } from "./tally.ts";
 
 /**
- * `make test` after the build: every runner, whatever the one before said, then what they counted. Two that mostly wait for
- * others (labs, and the original programs) run side by side. With CI in the environment a skipped test is a failure, so
+ * `make test` after the build: every runner, whatever the one before said, then what they counted. Those that mostly wait for
+ * others (labs, and the original programs) run side by side with the rest. With CI in the environment a skipped test is a failure, so
  * that nothing is proved by leaving it out.
  */
 
@@ -35,7 +35,7 @@ const rows: readonly (readonly Step[])[] = [
   [{ name: "types", command: ["tsc"] }],
   [{ name: "lint", command: ["biome", "check"] }],
   [vitest("unit")],
-  [vitest("root"), vitest("peers")],
+  [vitest("root"), vitest("lab"), vitest("peers")],
   [vitest("alone")],
 ];
 
