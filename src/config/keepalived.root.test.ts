@@ -2,8 +2,10 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeF
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testExitCode } from "./consequence.ts";
+import { convertLdirectord } from "./convert.ts";
 import { fileOf, keywordRows, mutate, numbers } from "./corpus.ts";
 import { codeDifferences, differences } from "./differences.ts";
+import { parseLdirectord } from "./ldirectord.ts";
 import type { Files } from "./lines.ts";
 import { manualBlocks, manualRows } from "./manual.ts";
 import { messagesPage, plainMessages } from "./messages.ts";
@@ -134,6 +136,28 @@ describe.skipIf(why !== undefined)(
       );
       report("manual", t);
       expect(rows.length).toBeGreaterThan(100);
+    });
+
+    test("what an ldirectord.cf is converted to is taken by keepalived", async () => {
+      const kinds = ["gate", "masq", "ipip"].flatMap((method) =>
+        [
+          "checktype=connect",
+          "checktype=ping",
+          "service=http",
+          "service=https",
+          "service=smtp",
+          "service=imap",
+          "checktype=off",
+        ].map(
+          (check) =>
+            `virtual=192.0.2.1:80\n    real=10.0.0.1->10.0.0.3:80 ${method} 2\n    ${check}\n    receive="a\\.b"\n    failurecount=2\n`,
+        ),
+      );
+      const marks = ["virtual=7\n    real=10.0.0.1 gate\n    checktype=ping\n    fallback=127.0.0.1 gate\n"];
+      const six = ["virtual6=[2001:db8::1]:80\n    real6=[2001:db8::2]:80 masq\n    quiescent=yes\n    fallback6=[::1]:80\n"];
+      const texts = [...kinds, ...marks, ...six].map((text) => convertLdirectord(parseLdirectord(text).config).text);
+      const answers = await reference.judge(texts);
+      expect(texts.filter((_, i) => answers[i]!.code !== 0).map((text, i) => `${text}\n${answers[i]!.messages}`)).toEqual([]);
     });
 
     test("the page of messages has what keepalived says", async () => {
