@@ -10,12 +10,11 @@ export function planText({ changes, waiting }: Plan, colors: Colors): string {
   return [...lines, ...(waiting === undefined ? [] : [colors.yellow(waitingText(waiting))])].map((line) => `${line}\n`).join("");
 }
 
-/** @param word what was done, as "reloaded" */
+/** Of what was done. @param word such as "reloaded" */
 export function outcomeText(done: Outcome, word: string, colors: Colors): string {
   const lines = done.changes.map((change) => changeText(change, colors));
-  const last = done.isDone
-    ? `${word} ${done.file}: ${countText(done.changes.length, "change")}, ${countText(done.operations, "operation")} in ${done.took} ms`
-    : `not ${word}`;
+  const counts = [countText(done.changes.length, "change"), countText(done.operations, "operation")];
+  const last = `${word} ${done.file}: ${counts.join(", ")} in ${done.took} ms`;
   const waiting = done.waiting === undefined ? [] : [colors.yellow(waitingText(done.waiting))];
   return [...lines, last, ...done.remarks, ...waiting].map((line) => `${line}\n`).join("");
 }

@@ -95,7 +95,7 @@ test("a plan of nothing says so, and who asks for it gets an exit code", async (
 test("a file with errors is told on standard error, and the command ends with 1", async () => {
   plan = { ...plan, problems: ["k.conf:1:1: error: x\n  y\n  ^"], changes: [] };
   expect(await run("plan", "-f", "/k.conf")).toBe(1);
-  expect([out, err]).toEqual(["", "k.conf:1:1: error: x\n  y\n  ^\nlvsctl: /etc/k.conf has errors; nothing is changed\n"]);
+  expect([out, err]).toEqual(["", "k.conf:1:1: error: x\n  y\n  ^\nlvsctl: /etc/k.conf has errors; it would change nothing\n"]);
   expect(asked).toEqual([["plan", "/k.conf"]]);
 });
 
@@ -117,7 +117,7 @@ test("what was done is told, with what waits; what was not ends with 1", async (
     `${WEIGHT}reloaded /etc/k.conf: 1 change, 1 operation in 12 ms\n/etc/k.conf is applied until confirmed: taken back in 60 s unless lvsctl confirm\n`,
   );
   expect(await run("confirm")).toBe(1);
-  expect(out).toContain("not confirmed\nnothing waits for a confirmation\n");
+  expect(err).toBe("lvsctl: nothing waits for a confirmation; nothing is changed\n");
 });
 
 test("programs get all of it as JSON", async () => {

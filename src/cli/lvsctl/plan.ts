@@ -42,16 +42,19 @@ export const addPlan: AddCommand = (program, context) => {
 };
 
 async function finish(done: Outcome, word: string, json: true | undefined, context: Context): Promise<void> {
-  await show(done, json, context, outcomeText(done, word, context.colors));
-  if (!done.isDone) throw new Findings(1);
+  if (done.isDone) return show(done, json, context, outcomeText(done, word, context.colors));
+  if (json) await context.io.out(jsonText(done));
+  else
+    for (const line of [...done.problems, `lvsctl: ${done.remarks.join("; ")}; nothing is changed`]) context.io.err(`${line}\n`);
+  throw new Findings(1);
 }
 
-/** Problems and warnings of the file go to standard error. With problems there is nothing more to say. */
+/** Problems and warnings of the file go to standard error. */
 async function show(plan: Plan, json: true | undefined, { io }: Context, text: string): Promise<void> {
   if (json) return io.out(jsonText(plan));
   for (const line of [...plan.problems, ...plan.notes]) io.err(`${line}\n`);
   if (plan.problems.length === 0) await io.out(text);
-  else io.err(`lvsctl: ${plan.file} has errors; nothing is changed\n`);
+  else if (plan.file !== "") io.err(`lvsctl: ${plan.file} has errors; it would change nothing\n`);
 }
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600 };

@@ -78,7 +78,7 @@ test("a plan shows what an apply does; unless it is confirmed it is taken back, 
   ]);
   expect(applied.stdout).toContain(`that ${other} was applied is not remembered`);
   const second = whole.lvsctl("apply");
-  expect([second.status, second.stdout]).toEqual([1, expect.stringContaining(`an apply of ${other} waits`)]);
+  expect([second.status, second.stderr]).toEqual([1, expect.stringContaining(`an apply of ${other} waits`)]);
   expect(whole.lvsctl("status").stdout).toContain(`${other} is applied until confirmed`);
   await until(() => expect([whole.table(), hasVip("10.9.0.50"), hasVip("10.9.0.51")]).toEqual([FIRST_TABLE, true, false]));
   await until(() => expect(log()).toContain("taken back"));
