@@ -181,6 +181,42 @@ vrrp_instance VI_2 {
     processes: [{ name: "nginx", command: ["nginx"], match: "name", quorum: 2, forkDelay: 3000, terminateDelay: 3000 }],
     groups: [{ name: "G", members: ["VI_1", "VI_2"], notify: { master: { command: ["/bin/up", "now"], user: "nobody" } } }],
   });
-  expect(config.instances[0]!.track.scripts).toEqual([{ name: "chk", weight: { weight: 5, reverse: false } }]);
+  expect(config.instances[0]!.track.scripts).toEqual([{ name: "chk", weight: { weight: 5, reverse: true } }]);
   expect(config.instances[1]!.notify.any).toEqual({ command: ["/bin/n"], user: "root", group: undefined });
+});
+
+test("rules without a preference are counted down through the whole file", () => {
+  const { instances, statics } = read(`
+static_rules {
+  from 10.1.0.0/16 table 7
+}
+vrrp_instance VI_1 {
+  interface eth0
+  virtual_router_id 51
+  ${VIP}
+  virtual_rules {
+    from 10.2.0.0/16 table 7
+    from 10.3.0.0/16 table 7 preference 100
+    from 10.4.0.0/16 table 7
+  }
+}`);
+  expect(statics.rules.map((r) => r.preference)).toEqual([16384]);
+  expect(instances[0]!.rules.map((r) => r.preference)).toEqual([16383, 100, 16382]);
+});
+
+test("a tracker that is reversed stays so where it is given another weight", () => {
+  const { instances } = read(`
+vrrp_track_process few {
+  process nginx
+  weight -2 reverse
+}
+vrrp_instance VI_1 {
+  interface eth0
+  virtual_router_id 51
+  track_process {
+    few weight 1
+  }
+  ${VIP}
+}`);
+  expect(instances[0]!.track.processes).toEqual([{ name: "few", weight: { weight: 1, reverse: true } }]);
 });

@@ -1,6 +1,7 @@
 import type { Script as FileScript, Weight as FileWeight } from "../../config/args.ts";
 import { familyOfInstance, priorityOf, versionOf } from "../../config/checks/vrrp.ts";
 import type { Address } from "../../config/entries/address.ts";
+import type { Rule } from "../../config/entries/rule.ts";
 import type { Tracked } from "../../config/entries/track.ts";
 import type { GlobalDefs, KeepalivedConfig, VrrpInstance, VrrpSyncGroup } from "../../config/keywords.ts";
 import type { Entry } from "../../config/table.ts";
@@ -24,7 +25,7 @@ import { FOREVER } from "../../wire/rtnetlink-address.ts";
 import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
 import { tuningOf } from "../tuner.ts";
 import { globalsOf, rxRoom, vmacName } from "./from-globals.ts";
-import { broadcastOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
+import { broadcastOf, preferencesOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
 
 /** What a keepalived.conf says about VRRP (spec 2.8 to 2.13), as values with every default filled in. */
 
@@ -33,8 +34,9 @@ const values = <T>(list: readonly Entry<T>[]): T[] => list.map((entry) => entry.
 
 export function fromConfig(config: KeepalivedConfig): VrrpConfig {
   const g = config.globalDefs;
+  const preferences = preferencesOf([...config.staticRules, ...config.vrrpInstance.flatMap((i) => i.virtualRules)]);
   return {
-    instances: config.vrrpInstance.flatMap((i) => (i.virtualRouterId === undefined ? [] : [instanceOf(config, i)])),
+    instances: config.vrrpInstance.flatMap((i) => (i.virtualRouterId === undefined ? [] : [instanceOf(config, i, preferences)])),
     groups: config.vrrpSyncGroup.map((group) => groupOf(config, group)),
     scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
     files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
@@ -44,7 +46,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
     statics: {
       addresses: values(config.staticIpaddress).map((a) => ({ ...addressOf(a), dev: a.dev ?? g?.defaultInterface ?? "eth0" })),
       routes: routesOf(values(config.staticRoutes)),
-      rules: rulesOf(values(config.staticRules)),
+      rules: rulesOf(values(config.staticRules), preferences),
     },
     fifos: [
       ...(g?.notifyFifo === undefined ? [] : [{ path: g.notifyFifo, reader: script(g, g.notifyFifoScript) }]),
@@ -58,7 +60,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
   };
 }
 
-function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
+function instanceOf(config: KeepalivedConfig, i: VrrpInstance, preferences: ReadonlyMap<Rule, number>): Instance {
   const g = config.globalDefs;
   const family = familyOfInstance(i);
   const version = versionOf(config, i) === 3 ? 3 : 2;
@@ -79,7 +81,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     addresses: addresses.slice(0, FITTING[family]),
     excluded: [...addresses.slice(FITTING[family]), ...values(i.virtualIpaddressExcluded).map(addressOf)],
     routes: routesOf(values(i.virtualRoutes)),
-    rules: rulesOf(values(i.virtualRules)),
+    rules: rulesOf(values(i.virtualRules), preferences),
     auth: { type: auth?.authType === "PASS" ? "pass" : auth?.authType === "AH" ? "ah" : "none", password: auth?.authPass ?? "" },
     source: i.unicastPeer.length > 0 ? i.unicastSrcIp : i.mcastSrcIp,
     group: i.mcastDstIp ?? defaultGroup(g, family),
@@ -101,7 +103,7 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance): Instance {
     ownerIgnoresAdverts: i.ownerIgnoreAdverts ?? g?.vrrpOwnerIgnoreAdverts ?? strict,
     skipAddressCheck: i.skipCheckAdvAddr ?? g?.vrrpSkipCheckAdvAddr ?? false,
     trackPrimary: !i.dontTrackPrimary,
-    track: withAddressLinks(counting(config, trackingOf(i), groupWith(config, i.header)), i),
+    track: withAddressLinks(counting(config, trackingOf(config, i), groupWith(config, i.header)), i),
     notify: notifyOf(g, i),
     vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? vmacName(g, family, i.virtualRouterId!)),
     vmacXmitBase: (i.vmacXmitBase && !strict) || (i.useVmac !== undefined && i.unicastPeer.length > 0),
@@ -157,15 +159,22 @@ function addressOf(a: Address): VirtualAddress {
 
 type Blocks = Pick<VrrpInstance | VrrpSyncGroup, "trackInterface" | "trackScript" | "trackFile" | "trackProcess" | "trackBfd">;
 
-const trackingOf = (block: Blocks): Tracking => ({
-  interfaces: refs(block.trackInterface),
-  scripts: refs(block.trackScript),
-  files: refs(block.trackFile),
-  processes: refs(block.trackProcess),
-  bfds: refs(block.trackBfd),
+const trackingOf = (config: KeepalivedConfig, block: Blocks): Tracking => ({
+  interfaces: refs(block.trackInterface, []),
+  scripts: refs(block.trackScript, config.vrrpScript),
+  files: refs(block.trackFile, config.trackFile),
+  processes: refs(block.trackProcess, config.vrrpTrackProcess),
+  bfds: refs(block.trackBfd, config.bfdInstance),
 });
 
-const refs = (list: readonly Entry<Tracked>[]): TrackRef[] => list.map(({ value: { name, weight } }) => ({ name, weight }));
+type Own = readonly { readonly header: string; readonly weight: FileWeight }[];
+
+/** Another weight does not take the tracker's own `reverse` away (keepalived 2.2.7). */
+const refs = (list: readonly Entry<Tracked>[], own: Own): TrackRef[] =>
+  list.map(({ value: { name, weight } }) => {
+    const isReverse = weight?.reverse || own.some((thing) => thing.header === name && thing.weight.reverse);
+    return { name, weight: weight && { weight: weight.weight, reverse: isReverse } };
+  });
 
 const groupWith = (config: KeepalivedConfig, name: string): VrrpSyncGroup | undefined =>
   config.vrrpSyncGroup.find((group) => values(group.group).flat().includes(name));
@@ -200,7 +209,9 @@ function withAddressLinks(t: Tracking, i: VrrpInstance): Tracking {
 /** `global_tracking`: what one member tracks counts for all. */
 function globalTracking(config: KeepalivedConfig, group: VrrpSyncGroup): Tracking {
   const names = values(group.group).flat();
-  const all = [group, ...config.vrrpInstance.filter(({ header }) => names.includes(header))].map(trackingOf);
+  const all = [group, ...config.vrrpInstance.filter(({ header }) => names.includes(header))].map((block) =>
+    trackingOf(config, block),
+  );
   const unique = (lists: (readonly TrackRef[])[]): TrackRef[] => [...new Map(lists.flat().map((r) => [r.name, r])).values()];
   return {
     interfaces: unique(all.map((t) => t.interfaces)),
@@ -215,7 +226,7 @@ function groupOf(config: KeepalivedConfig, group: VrrpSyncGroup): SyncGroup {
   return {
     name: group.header,
     members: values(group.group).flat(),
-    track: counting(config, group.globalTracking ? globalTracking(config, group) : trackingOf(group), undefined), // what the group itself tracks always counts: keepalived 2.2.7
+    track: counting(config, group.globalTracking ? globalTracking(config, group) : trackingOf(config, group), undefined), // what the group itself tracks always counts: keepalived 2.2.7
     notify: notifyOf(config.globalDefs, group),
   };
 }

@@ -1,6 +1,7 @@
 import type { Address } from "../../config/entries/address.ts";
 import type { Route } from "../../config/entries/route.ts";
 import type { Rule } from "../../config/entries/rule.ts";
+import type { Entry } from "../../config/table.ts";
 import { type Ip, ipFromUint32, uint32FromIp } from "../../net/ip.ts";
 import type { VirtualRoute, VirtualRule } from "../../vrrp/config.ts";
 
@@ -65,16 +66,23 @@ export const isPlain = (r: Route): boolean => PLAIN.has(r.type);
 /** One that asks a table, without exceptions. */
 export const isQuestion = (r: Rule): boolean => r.action.type === "table" && !r.not;
 
+/** The numbers of rules that say none: counted through the whole file, as keepalived does. */
+export function preferencesOf(rules: readonly Entry<Rule>[]): ReadonlyMap<Rule, number> {
+  const isOneFile = new Set(rules.map(({ origin }) => origin.file)).size <= 1;
+  const inOrder = isOneFile ? rules.toSorted((a, b) => a.origin.line - b.origin.line) : rules;
+  const silent = inOrder.filter(({ value }) => value.preference === 0);
+  return new Map(silent.map(({ value }, i) => [value, FIRST_PREFERENCE - i]));
+}
+
 /** Rules that ask a table. */
-export function rulesOf(rules: readonly Rule[]): VirtualRule[] {
-  let next = FIRST_PREFERENCE;
+export function rulesOf(rules: readonly Rule[], preferences: ReadonlyMap<Rule, number>): VirtualRule[] {
   return rules.flatMap((r): VirtualRule[] => {
-    if (r.action.type !== "table" || r.not) return [];
+    if (!isQuestion(r) || r.action.type !== "table") return [];
     const mark = r.selectors.fwmark?.split("/")[0];
     return [
       {
         family: r.family,
-        preference: r.preference === 0 ? next-- : r.preference,
+        preference: preferences.get(r) ?? r.preference,
         from: r.from === "all" ? undefined : r.from,
         to: r.to === "all" ? undefined : r.to,
         iif: r.iif,
