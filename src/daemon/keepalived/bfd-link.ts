@@ -28,7 +28,7 @@ const NONE: Up = { vrrp: [], checker: [] };
 
 /** @param options of the child, but for what is done here */
 export function linkBfd(
-  options: Pick<ChildOptions<Report>, "program" | "log" | "args" | "env" | "care">,
+  options: Pick<ChildOptions<Report>, "program" | "log" | "args" | "env" | "title" | "care">,
   hearers: Hearers,
 ): BfdLink {
   const { log } = options;

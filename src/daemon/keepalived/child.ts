@@ -26,6 +26,8 @@ export interface ChildOptions<Report> {
   /** More, of every start but the first that was ready. */
   readonly again?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** What ps calls it. */
+  readonly title?: string;
   readonly log: Log;
   readonly care?: Care;
   onReport(report: Report): void;
@@ -165,10 +167,10 @@ export class Child<Config, Report extends { readonly type: string }> {
   }
 
   #start(): void {
-    const { name, program, args = [], again = [], env = {}, care, log, onReport } = this.#options;
+    const { name, program, args = [], again = [], env = {}, title, isPunctual, care, log, onReport } = this.#options;
     const child = fork(program, [...args, ...(this.#wasReady ? again : [])], {
       // V8 takes a process with little to do for idle and shrinks its heap, which stops it for longer than adverts may wait.
-      execArgv: this.#options.isPunctual ? ["--no-memory-reducer"] : [],
+      execArgv: [...(isPunctual ? ["--no-memory-reducer"] : []), ...(title === undefined ? [] : [`--title=${title}`])],
       env: { ...process.env, ...FOR_PARENT, ...env },
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       detached: true, // a terminal's Ctrl-C is for the parent, which stops its children in order

@@ -51,8 +51,8 @@ export interface Around {
   /** A child was sent a signal that asks for dumps. */
   onDump?(what: Asked): void;
   readonly care?: Care;
-  /** More arguments and variables for a child. */
-  setting?(name: ChildName): { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv };
+  /** More arguments and variables for a child, and what ps calls it. */
+  setting?(name: ChildName): { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv; readonly title?: string };
 }
 
 export type ChildName = "vrrp" | "health" | "bfd";

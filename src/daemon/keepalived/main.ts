@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import type { OpenDirector } from "../../director/engine.ts";
 import { explain } from "../../fault.ts";
+import { nameProcess } from "../../platform/scheduling.ts";
 import { VERSION } from "../../version.ts";
 import { EXIT_DEFECT } from "../failure.ts";
 import { LINES, type Lines, openLines } from "../lines.ts";
@@ -12,6 +13,9 @@ import { type PidFile, type PidName, pidPath, takePidFile } from "./pid-file.ts"
 import { testConfig, type Wanted } from "./read.ts";
 
 /** lvsd under keepalived's name: its command line, its pid files, its log, its exit codes (spec 1). */
+
+/** What ps, pgrep and killall find keepalived by. */
+const NAME = "keepalived";
 
 /** spec 1.5 */
 const EXIT = { fatal: 1, config: 2, permission: 4, noFile: 6 } as const;
@@ -37,6 +41,7 @@ function judge(options: KeepalivedOptions, logTo: string | undefined): void {
 async function serve(options: KeepalivedOptions, argv: readonly string[], open: OpenDirector): Promise<void> {
   process.stderr.on("error", () => {}); // whoever read the log is gone
   if (options.umask !== undefined) process.umask(options.umask);
+  nameProcess(NAME);
   let line = openLines(linesOf(options, "parent", ""));
   const write = (text: string): void => line(text);
   const log = phraseLog(write, options.detail);
@@ -66,6 +71,7 @@ async function serve(options: KeepalivedOptions, argv: readonly string[], open: 
       onEnd: (name) => pids.release(name === "health" ? "checkers" : (name as PidName)),
     },
     setting: (name) => ({
+      title: NAME,
       args: name !== "health" && options.detail > 0 ? ["--detail"] : [],
       env: { [LINES]: JSON.stringify(linesOf(options, name, pids.suffix)) },
     }),

@@ -66,9 +66,18 @@ describe.skipIf(why !== undefined)(`keepalived and lvsd in its place (${why ?? "
       expect(pids["keepalived.pid"]).toBe(child.pid);
       expect(readFileSync(`/proc/${pids["vrrp.pid"]}/status`, "utf8")).toMatch(new RegExp(`^PPid:\\s+${child.pid}$`, "m"));
       const files = Object.keys(pids);
+      const names = Object.values(pids).map((pid) => readFileSync(`/proc/${pid}/comm`, "utf8"));
       child.kill("SIGTERM");
-      return { exit: await ended, files, holds: host.holds("10.9.0.100"), left: Object.keys(host.pids()), lines: known(log()) };
+      return {
+        exit: await ended,
+        files,
+        names,
+        holds: host.holds("10.9.0.100"),
+        left: Object.keys(host.pids()),
+        lines: known(log()),
+      };
     });
+    expect(seen.names).toEqual(["keepalived\n", "keepalived\n"]);
     expect(seen).toMatchObject({ exit: 0, files: ["keepalived.pid", "vrrp.pid"], holds: false, left: [] });
     expect(seen.lines).toContain("Starting VRRP child process, PID");
   });
