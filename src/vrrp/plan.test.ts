@@ -97,7 +97,7 @@ const cases: [what: string, before: VrrpConfig, after: VrrpConfig, seen: readonl
       groups: [{ name: "G1", members: ["VI_1"], track: noTracking, notify: noNotify }],
     },
     [],
-    ["add G1", "change chk interval 1>2"],
+    ["add G1", "change chk interval 1>2 ! its last result counts until it has run again"],
   ],
 ];
 for (const [what, before, after, seen, expected] of cases)

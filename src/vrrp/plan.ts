@@ -37,7 +37,7 @@ export function planVrrp(before: VrrpConfig, after: VrrpConfig, seen: readonly S
     ),
     ...instanceChanges(before.instances, after.instances, seen),
     ...named("sync group", before.groups, after.groups, groupTellers),
-    ...named("track script", before.scripts, after.scripts, scriptTellers),
+    ...named("track script", before.scripts, after.scripts, scriptTellers, "its last result counts until it has run again"),
     ...named("track file", before.files, after.files, fileTellers),
     ...named("track process", before.processes, after.processes, processTellers),
     ...named("bfd", inBoth(before.bfds, after.bfds), inBoth(after.bfds, before.bfds), { weight: value("weight", weightText) }),
@@ -176,20 +176,22 @@ const staticTellers: Tellers<VrrpConfig["statics"]> = {
 const inBoth = (bfds: readonly TrackBfd[], others: readonly TrackBfd[]): TrackBfd[] =>
   bfds.filter(({ name }) => others.some((other) => other.name === name));
 
-/** Things that are the same by their name. */
+/** Things that are the same by their name. @param effect of a change of one */
 function named<T extends { readonly name: string }>(
   kind: Kind,
   before: readonly T[],
   after: readonly T[],
   tellers: Tellers<T>,
+  effect?: string,
 ): Change[] {
+  const effects = effect === undefined ? [] : [effect];
   const nameOnly = { kind, fields: [], effects: [] };
   return [
     ...after.flatMap((thing): Change[] => {
       const twin = before.find(({ name }) => name === thing.name);
       if (twin === undefined) return [{ ...nameOnly, what: "add", name: thing.name }];
       const fields = differences(twin, thing, tellers);
-      return fields.length === 0 ? [] : [{ ...nameOnly, what: "change", name: thing.name, fields }];
+      return fields.length === 0 ? [] : [{ kind, what: "change", name: thing.name, fields, effects }];
     }),
     ...before.flatMap((thing): Change[] =>
       after.some(({ name }) => name === thing.name) ? [] : [{ ...nameOnly, what: "remove", name: thing.name }],
