@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { ConfigMachine } from "../../cli/lvsctl/config-machine.ts";
 import type { LintFacts } from "../../config/lint.ts";
@@ -16,9 +16,12 @@ export const thisMachine: ConfigMachine = {
   portOf: (name, protocol) => servicePorts().get(`${name} ${protocol}`),
   undone: undoneWords,
   write(path, text) {
-    const draft = `${path}.lvsctl-${process.pid}`;
-    writeFileSync(draft, text, { mode: statSync(path).mode & 0o777, flag: "wx" });
-    renameSync(draft, path);
+    const target = realpathSync(path); // a link stays one
+    const { mode, uid, gid } = statSync(target);
+    const draft = `${target}.lvsctl-${process.pid}`;
+    writeFileSync(draft, text, { mode: mode & 0o777, flag: "wx" });
+    chownSync(draft, uid, gid);
+    renameSync(draft, target);
   },
 };
 
