@@ -6,7 +6,7 @@ export const LIMITS = {
   /** Lines that come out. */
   lines: 2_000_000,
   /** Lines and parts of lines that are looked at: generators can turn without making a line. */
-  steps: 10_000_000,
+  steps: 4_000_000,
   /** Characters of the lines that come out. */
   characters: 200_000_000,
   files: 10_000,
