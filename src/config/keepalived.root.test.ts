@@ -22,7 +22,7 @@ const VERDICTS = join(CASES, "verdicts.txt");
 const why = missing();
 /** Share of the keyword rows (one in …) and number of mutated files; LVSD_FULL=1 tries all rows and many files. */
 const FULL = process.env.LVSD_FULL === "1";
-const EVERY = FULL ? 1 : Number(process.env.EVERY ?? 12);
+const EVERY = FULL ? 1 : Number(process.env.EVERY ?? 24);
 const MUTATIONS = FULL ? 3000 : 300;
 
 if (process.env.CI !== undefined)
