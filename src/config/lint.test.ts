@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ip } from "../net/ip.ts";
 import { fileOf } from "./corpus.ts";
-import { type LintFacts, lintConfig } from "./lint.ts";
+import { adviceOn, type LintFacts, lintConfig } from "./lint.ts";
 import { parseText } from "./parse.ts";
 
 const lint = (text: string, facts: LintFacts = {}): string[] =>
@@ -37,6 +37,12 @@ const rows: [what: string, text: string, expected: string][] = [
 describe("lint", () => {
   test.each(rows)("warns of %s", (_, text, expected) => {
     expect(lint(text)).toContain(expected);
+  });
+
+  test("is not said where a problem is told of the same place", () => {
+    const result = parseText(fileOf("vs | quorum 3"));
+    expect(lintConfig(result).map(({ rule }) => rule)).toContain("quorum-above-weights");
+    expect(adviceOn(result).map(({ rule }) => rule)).not.toContain("quorum-above-weights");
   });
 
   test("says nothing about a sound pair of directors", () => {

@@ -33,6 +33,14 @@ export function lintConfig(result: ParseResult, facts: LintFacts = {}): readonly
   return out;
 }
 
+/** The advice where nothing is told of the same place already. */
+export function adviceOn(result: ParseResult, facts: LintFacts = {}): readonly Problem[] {
+  const isTold = new Set(result.problems.map(placeOf));
+  return lintConfig(result, facts).filter((problem) => !isTold.has(placeOf(problem)));
+}
+
+const placeOf = ({ origin: { file, line, column } }: Problem): string => `${file}\n${line}\n${column}`;
+
 /** Name of each rule, and what it looks for. */
 export const rules: Readonly<Record<string, (input: Input, say: Say) => void>> = {
   "duplicate-vrid": duplicateVrid,

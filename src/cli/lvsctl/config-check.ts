@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { parseLdirectord } from "../../config/ldirectord.ts";
-import { lintConfig } from "../../config/lint.ts";
+import { adviceOn } from "../../config/lint.ts";
 import { comparePair, type Node } from "../../config/pair.ts";
 import { type ParseResult, parseConfig } from "../../config/parse.ts";
 import { explainProblem, type Problem } from "../../config/source.ts";
@@ -79,13 +79,10 @@ function judge({ path, id }: Target, all: readonly Target[], options: Options, m
     configId: id ?? machine.configId(),
     ...(isHere && { facts: machine.facts() }),
   });
-  const advice = options.lint ? lintConfig(result, isHere ? machine.lintFacts() : {}) : [];
-  const isTold = new Set(result.problems.map(placeOf));
-  const problems = [...result.problems, ...advice.filter((problem) => !isTold.has(placeOf(problem)))];
+  const advice = options.lint ? adviceOn(result, isHere ? machine.lintFacts() : {}) : [];
+  const problems = [...result.problems, ...advice];
   return { name, result, problems, undone: machine.undone(result) };
 }
-
-const placeOf = ({ origin: { file, line, column } }: Problem): string => `${file}\n${line}\n${column}`;
 
 const unreadable = (file: string): Problem => ({
   severity: "error",

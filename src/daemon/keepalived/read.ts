@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { BfdConfig } from "../../bfd/config.ts";
 import { isFatal, testExitCode } from "../../config/consequence.ts";
 import type { KeepalivedConfig } from "../../config/keywords.ts";
-import { lintConfig } from "../../config/lint.ts";
+import { adviceOn } from "../../config/lint.ts";
 import { type ParseOptions, type ParseResult, parseConfig } from "../../config/parse.ts";
 import { Rereader } from "../../config/reread.ts";
 import { settled } from "../../config/settled.ts";
@@ -159,7 +159,7 @@ export function testConfig(path: string, { configId }: ReadHow = {}): { readonly
   if (diskFiles.read(path) === undefined) return { print: `${missing(path)}\n`, exit: NO_FILE };
   const result = parse(path, { facts: factsWithScripts(), ...(configId === undefined ? {} : { configId }) });
   const { notes } = healthFrom(result.config);
-  const told = [...result.problems, ...lintConfig(result)].map(explainProblem);
+  const told = [...result.problems, ...adviceOn(result)].map(explainProblem);
   const lines = [...told, ...notes.map((note) => `${path}: warning: ${note}`)];
   lines.push(...[...undoneWords(result), ...undoneOptions(result.config)].map((note) => note.replace(": ", ": warning: ")));
   return { print: lines.map((line) => `${line}\n`).join(""), exit: testExitCode(result.problems) };
