@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from "vitest";
 import { parseText } from "../../config/parse.ts";
+import { changeOf } from "../../health/change.ts";
 import { ip } from "../../net/ip.ts";
+import type { Tuning } from "../../tuning.ts";
 import { fromConfig } from "./from-config.ts";
 import { type Order, obey, type Report } from "./process.ts";
 
@@ -23,10 +25,12 @@ const configure = (weight: number): Order =>
 function child() {
   const heard: Report[] = [];
   let ends = 0;
-  const { order, gone } = obey({ send: (report) => heard.push(report), log: () => {}, end: () => ends++ });
+  const nices: number[] = [];
+  const tune = ({ nice }: Tuning): void => void nices.push(nice);
+  const { order, gone } = obey({ send: (report) => heard.push(report), tune, log: () => {}, end: () => ends++ });
   const take = (): string[] =>
     heard.splice(0).flatMap((r) => (r.type === "apply" ? r.operations.map((o) => o.op) : r.type === "status" ? [] : [r.type]));
-  return { order, gone, heard, take, ends: () => ends };
+  return { order, gone, heard, take, nices, ends: () => ends };
 }
 
 let running: ReturnType<typeof child> | undefined;
@@ -45,6 +49,15 @@ test("a parent configures its checkers by messages, hears what to do, and has th
   take();
   order({ type: "stop" });
   expect([take(), ends()]).toEqual([["delete-dest", "delete-service"], 1]);
+});
+
+test("a change gives the process another priority, as a configuration does", () => {
+  running = child();
+  const { config } = configure(3) as Extract<Order, { type: "configure" }>;
+  running.order({ type: "configure", config });
+  const next = { ...config, tuning: { ...config.tuning!, nice: -5 } };
+  running.order({ type: "change", change: changeOf(config, next) });
+  expect([running.nices, running.take().at(-1)]).toEqual([[0, -5], "ready"]);
 });
 
 test("what is no configuration is refused and changes nothing", () => {

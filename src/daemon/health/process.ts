@@ -5,6 +5,7 @@ import type { HealthConfig } from "../../health/config.ts";
 import type { Mail } from "../../health/mail.ts";
 import type { Suspect } from "../../health/passive.ts";
 import { parseIp } from "../../net/ip.ts";
+import type { Tuning } from "../../tuning.ts";
 import { type Asked, hearDumpSignals } from "../dump/hear.ts";
 import { openLines } from "../lines.ts";
 import { openTuner } from "../tuner.ts";
@@ -50,6 +51,8 @@ export type Report =
 /** What ties it to its parent; in life it is `process`. */
 export interface Parent {
   send(report: Report): void;
+  /** Before what is configured with it begins. */
+  tune?(tuning: Tuning): void;
   log(text: string): void;
   end(): void;
 }
@@ -67,6 +70,7 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
   const configure = (config: HealthConfig): void => {
     try {
       current = config;
+      if (config.tuning !== undefined) parent.tune?.(config.tuning);
       if (health !== undefined) health.replace(config);
       else {
         const tell = (line: string): void => parent.send({ type: "tell", line });
@@ -106,8 +110,10 @@ export function main(): void {
   const line = openLines();
   process.stderr.on("error", () => {}); // whoever read the log is gone
   let isEnding = false;
+  const tuner = openTuner(line);
   const { order, gone } = obey({
     send: (report) => void (process.connected && process.send?.(report)),
+    tune: tuner.apply,
     log: line,
     end() {
       if (isEnding) return;
@@ -115,11 +121,7 @@ export function main(): void {
       setTimeout(() => process.exit(0), LINGER);
     },
   });
-  const tuner = openTuner(line);
   hearDumpSignals((what) => void (process.connected && process.send?.({ type: "dump", what } satisfies Report)));
-  process.on("disconnect", gone).on("message", (message: Order) => {
-    if (message.type === "configure" && message.config.tuning !== undefined) tuner.apply(message.config.tuning);
-    order(message);
-  });
+  process.on("disconnect", gone).on("message", order);
   process.on("SIGTERM", () => order({ type: "stop" })).on("SIGINT", () => order({ type: "stop" }));
 }
