@@ -1,4 +1,5 @@
 import type { BfdConfig } from "../../bfd/config.ts";
+import type { Log } from "../../director/engine.ts";
 import type { Up } from "../bfd/bfd.ts";
 import type { Report } from "../bfd/process.ts";
 import type { SessionStatus } from "../bfd/status.ts";
@@ -26,12 +27,12 @@ export interface BfdLink {
 
 const NONE: Up = { vrrp: [], checker: [] };
 
-/** @param options of the child, but for what is done here */
+/** @param options of a child that is begun now, but for what is done here */
 export function linkBfd(
-  options: Pick<ChildOptions<Report>, "program" | "log" | "args" | "env" | "title" | "care">,
+  options: () => Pick<ChildOptions<Report>, "program" | "log" | "args" | "env" | "title" | "care">,
   hearers: Hearers,
+  log: Log,
 ): BfdLink {
-  const { log } = options;
   let child: Child<BfdConfig, Report> | undefined;
   let up = NONE;
   const tell = (who: keyof Up): void => hearers[who]({ type: "bfd", up: up[who] });
@@ -51,7 +52,7 @@ export function linkBfd(
       if (child !== undefined) return child.configure(config);
       if (config.sessions.length === 0) return undefined;
       // While it is dead nobody knows of any session that is up.
-      child = new Child<BfdConfig, Report>(config, { ...options, name: "bfd", onReport, onEnd: () => tellAll(NONE) });
+      child = new Child<BfdConfig, Report>(config, { ...options(), name: "bfd", onReport, onEnd: () => tellAll(NONE) });
       return child.obeyed();
     },
     tell,

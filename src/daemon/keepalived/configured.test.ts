@@ -2,12 +2,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { BfdConfig } from "../../bfd/config.ts";
 import type { Operation } from "../../director/director.ts";
 import type { Service } from "../../health/config.ts";
 import { server, service, spec } from "../../health/testing.ts";
 import { ip } from "../../net/ip.ts";
+import { untuned } from "../../tuning.ts";
 import { FakeDirector, silent } from "../testing/fake-director.ts";
-import { type Configured, startConfigured } from "./configured.ts";
+import { type Around, type Configured, startConfigured } from "./configured.ts";
 import { readConfig, type Wanted } from "./read.ts";
 
 /** The parent's side, with a child that does as the checkers process does: it writes down its orders. */
@@ -51,9 +53,9 @@ function wanted(services: readonly Service[], more: Partial<Wanted> = {}): Wante
   if ("problems" in read) throw new Error(read.problems.join());
   return { ...read.wanted, health: { ...read.wanted.health, services }, ...more };
 }
-const start = (first: Wanted): Configured => {
+const start = (first: Wanted, more: Partial<Around> = {}): Configured => {
   const program = (): string => join(folder, "child.mjs");
-  configured = startConfigured(first, { director, log: silent, owned: join(folder, "owned"), program });
+  configured = startConfigured(first, { director, log: silent, owned: join(folder, "owned"), program, ...more });
   return configured;
 };
 const orders = (): { type: string; change?: { services: { name: string }[] } }[] =>
@@ -143,4 +145,25 @@ test("a table that is emptied at the start has nothing left over", async () => {
   start(wanted([mail], { flush: true }));
   await vi.waitFor(() => expect(orders()).toHaveLength(2), { timeout: 10_000 });
   expect(words()).toEqual(["flush"]);
+});
+
+test("a child that cannot do its work ends all at the start, and not when a reload brings it", async () => {
+  writeFileSync(join(folder, "dead.mjs"), 'process.on("message", () => process.exit(2))');
+  const said: string[] = [];
+  const tell = (event: string): void => void said.push(event);
+  const log = { debug: tell, info: tell, warn: tell, error: tell };
+  const care = { giveUp: (exit: number): void => tell(`give up ${exit}`) };
+  const around = (dead: string): Partial<Around> => ({
+    ...{ log, care, program: (name) => join(folder, name === dead ? "dead.mjs" : "child.mjs") },
+  });
+  const first = start(wanted([web], { hasVrrp: true }), around("lvsd-vrrp"));
+  await vi.waitFor(() => expect(said).toContain("give up 2"), { timeout: 10_000 });
+  await first.stop({ leave: true });
+
+  said.length = 0;
+  const it = start(wanted([web]), around("lvsd-bfd"));
+  await it.begun;
+  const sessions = [{ name: "peer" } as BfdConfig["sessions"][number]];
+  void it.carryOut(wanted([web], { bfd: { sessions, tuning: untuned } }));
+  await vi.waitFor(() => expect(said.slice(2)).toEqual(["process died", "process started", "process died"]), { timeout: 10_000 });
 });

@@ -20,7 +20,7 @@ import { openMailer } from "../mail/mailer.ts";
 import { openFifo } from "../vrrp/notifier.ts";
 import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
-import { linkBfd } from "./bfd-link.ts";
+import { type Hearers, linkBfd } from "./bfd-link.ts";
 import { type Care, Child } from "./child.ts";
 import { openOwner } from "./owner.ts";
 import type { Wanted } from "./read.ts";
@@ -98,11 +98,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     isPunctual: name !== "health",
     ...around.setting?.(name),
   });
-  const bfd = linkBfd(setting("bfd"), {
+  const hearers: Hearers = {
     vrrp: (order) => vrrp?.send(order),
     checker: (order) => health?.send(order),
     dump: (what) => around.onDump?.(what),
-  });
+  };
+  const bfd = linkBfd(() => setting("bfd"), hearers, log);
   let isStopped = false;
   /** Operations so far. */
   let asked = 0;
@@ -187,12 +188,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   owner.expect(wanted.health.services);
   // Last, so that a service is never without a dest for want of a process that is still to start.
   const begun = begin(wanted, wanted).then(() => {
+    isStart = false;
     if (isStopped) return;
     if (left.length > 0) log.info("removing what the file names no more", { of: "an earlier lvsd", ...countsOf(left) });
     applyAll(left);
     owner.settle();
   });
-  isStart = false;
   const suspectsOf = failureWatch(around.director);
   const doubt = (): void => {
     const servers = suspectsOf(wanted.health.services);
