@@ -136,7 +136,10 @@ const change = z.object({
   effects: list(text),
 });
 export const plan = z.object({ file: text, problems: list(text), notes: list(text), changes: list(change), waiting });
-export const outcome = plan.extend({ isDone: z.boolean(), remarks: list(text), operations: count, took: count });
+export const outcome = plan.extend({
+  ...{ isDone: z.boolean(), troubles: list(text), remarks: list(text) },
+  ...{ operations: count, took: count },
+});
 /** Of BFD, as src/daemon/bfd/status.ts has it; times in ms. */
 const bfdState = z.enum(["AdminDown", "Down", "Init", "Up"]);
 

@@ -57,9 +57,11 @@ export interface Plan {
 
 /** What came of an order. */
 export interface Outcome extends Plan {
-  /** It is carried out; without, everything is as it was. */
+  /** It is carried out, but for the troubles; without, everything is as it was. */
   readonly isDone: boolean;
-  /** Why it was refused, what a process could not do, and what is worth knowing about what was done. */
+  /** What a process could not do of it. */
+  readonly troubles: readonly string[];
+  /** Why it was refused, or what is worth knowing about what was done. */
   readonly remarks: readonly string[];
   /** Asked of the director. */
   readonly operations: number;

@@ -20,7 +20,7 @@ const io: Io = {
 const outcome = (more: Partial<Outcome> = {}): Outcome => ({
   ...plan,
   isDone: true,
-  remarks: [],
+  ...{ troubles: [], remarks: [] },
   operations: 1,
   took: 12,
   ...more,
@@ -31,10 +31,11 @@ const note =
     asked.push([word, ...args]);
     return give();
   };
+let reloaded: Partial<Outcome>;
 const control = {
   plan: note("plan", () => plan),
   applyFile: note("apply", outcome),
-  reload: note("reload", outcome),
+  reload: note("reload", () => outcome(reloaded)),
   confirm: note("confirm", () => outcome({ isDone: false, remarks: ["nothing waits for a confirmation"] })),
   revert: note("revert", outcome),
 } as unknown as Control;
@@ -50,7 +51,7 @@ const WEIGHT =
   "~ real_server [10.0.0.1]:tcp:80 of [192.0.2.1]:tcp:80: weight 1 -> 0 (12 active, 3 inactive conns); no new connections\n";
 
 beforeEach(() => {
-  [out, err, asked] = ["", "", []];
+  [out, err, asked, reloaded] = ["", "", [], {}];
   plan = { file: "/etc/k.conf", problems: [], notes: [], changes: [weight] };
 });
 afterEach(() => expect(err === "" || err.endsWith("\n")).toBe(true));
@@ -118,6 +119,16 @@ test("what was done is told, with what waits; what was not ends with 1", async (
   );
   expect(await run("confirm")).toBe(1);
   expect(err).toBe("lvsctl: nothing waits for a confirmation; nothing is changed\n");
+});
+
+test("what a process did not do is told on standard error, and the command ends with 1", async () => {
+  reloaded = { troubles: ["vrrp: no such interface"] };
+  expect(await run("reload")).toBe(1);
+  expect(out).toBe(`${WEIGHT}reloaded /etc/k.conf: 1 change, 1 operation in 12 ms\n`);
+  expect(err).toBe("lvsctl: not all of it is carried out: vrrp: no such interface\n");
+  out = err = "";
+  expect(await run("reload", "--json")).toBe(1);
+  expect([JSON.parse(out), err]).toMatchObject([{ isDone: true, troubles: ["vrrp: no such interface"] }, ""]);
 });
 
 test("programs get all of it as JSON", async () => {

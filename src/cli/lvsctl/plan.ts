@@ -42,8 +42,11 @@ export const addPlan: AddCommand = (program, context) => {
 };
 
 async function finish(done: Outcome, word: string, json: true | undefined, context: Context): Promise<void> {
-  if (done.isDone) return show(done, json, context, outcomeText(done, word, context.colors));
-  if (json) await context.io.out(jsonText(done));
+  if (done.isDone) {
+    await show(done, json, context, outcomeText(done, word, context.colors));
+    if (done.troubles.length === 0) return;
+    if (!json) for (const trouble of done.troubles) context.io.err(`lvsctl: not all of it is carried out: ${trouble}\n`);
+  } else if (json) await context.io.out(jsonText(done));
   else
     for (const line of [...done.problems, `lvsctl: ${done.remarks.join("; ")}; nothing is changed`]) context.io.err(`${line}\n`);
   throw new Findings(1);

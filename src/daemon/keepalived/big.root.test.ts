@@ -103,7 +103,7 @@ test("one weight among 10 000 servers is one line of a plan, one operation of th
     if (weight === 2)
       expect(whole.lvsctl("plan").stdout).toBe(`~ real_server ${name}: weight ${weight - 1} -> ${weight} (no conns)\n`);
     const done = JSON.parse(whole.lvsctl("reload", "--json").stdout);
-    expect(done).toMatchObject({ isDone: true, operations: 1, remarks: [] });
+    expect(done).toMatchObject({ isDone: true, operations: 1, troubles: [], remarks: [] });
     expect(done.changes).toHaveLength(1);
     took.push(done.took);
     const line = new RegExp(`-> ${server(CHANGED, 7).replaceAll(".", "\\.")}:8000 +Masq +${weight} `);

@@ -6,6 +6,7 @@ import { parseText } from "../../config/parse.ts";
 import { service } from "../../health/testing.ts";
 import { untuned } from "../../tuning.ts";
 import { standardGlobals } from "../../vrrp/config.ts";
+import { counted } from "../metrics/reloads.ts";
 import { silent } from "../testing/fake-director.ts";
 import { type Orders, openOrders } from "./orders.ts";
 import { parentWords } from "./parent-words.ts";
@@ -42,11 +43,15 @@ let orders: Orders;
 /** Looks at something while a file is read. */
 let seen: (() => string) | undefined;
 let last: string | undefined;
+let troubles: string[];
+let told: string[];
+const note = (message: string): void => void told.push(message);
 const quorum = (): number => running.health.services[0]!.quorum;
 
 beforeEach(() => {
   vi.useFakeTimers();
   running = wanted(1);
+  [troubles, told] = [[], []];
   files = {
     "/own": { wanted: wanted(2), errors: [], notes: ["a warning"] },
     "/other": { wanted: wanted(3), errors: [], notes: [] },
@@ -58,7 +63,7 @@ beforeEach(() => {
     vrrp: async () => [],
     carryOut: async (next: Wanted) => {
       running = next;
-      return { troubles: [], operations: 1 };
+      return { troubles, operations: 1 };
     },
   };
   const director = { service: () => undefined };
@@ -71,7 +76,7 @@ beforeEach(() => {
     path: "/own",
     configured,
     director,
-    log: silent,
+    log: { ...silent, info: note, error: note },
     now: () => Date.now(),
     read,
     errors: ["/own:7:3: error: old"],
@@ -97,6 +102,15 @@ test("a reload carries out lvsd's own file and tells what has changed", async ()
   expect(await orders.reload()).toMatchObject({ isDone: true, file: "/own", changes: [{ fields: [{ from: "1", to: "2" }] }] });
   expect(quorum()).toBe(2);
   expect((await orders.reload()).changes).toEqual([]);
+});
+
+test("what a process did not do is a trouble: the log does not say that all is reloaded, and the metric not that it is good", async () => {
+  const { orders: passing, reloads } = counted(orders, () => 5000);
+  await passing.reload();
+  expect([told.at(-1), reloads()]).toEqual(["reloaded", { done: 1, refused: 0, isGood: true, lastGood: 5 }]);
+  troubles = ["the vrrp process does not answer"];
+  expect(await passing.apply("/other")).toMatchObject({ isDone: true, troubles, remarks: [expect.not.stringContaining("vrrp")] });
+  expect([told.at(-1), reloads()]).toEqual(["applied in part", { done: 1, refused: 1, isGood: false, lastGood: 5 }]);
 });
 
 test("a file with errors changes nothing, whoever asks", async () => {

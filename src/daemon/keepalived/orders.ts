@@ -117,6 +117,7 @@ export function openOrders({ path, errors, configured, director, log, now, read 
       problems: [],
       notes: [],
       changes: [],
+      troubles: [],
       operations: 0,
       ...rest,
       isDone,
@@ -142,8 +143,7 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     const { troubles, operations } = await carryOut(found.next);
     const isPending = confirmSeconds !== undefined && changes.length > 0;
     if (isPending) wait(from, before, confirmSeconds);
-    const remarks = [...troubles, ...remarksOn(from, path, isPending)];
-    return outcome(from, began, true, remarks, { notes: found.notes, changes, operations });
+    return outcome(from, began, true, remarksOn(from, path, isPending), { notes: found.notes, changes, troubles, operations });
   };
   const wait = (from: string, before: Running, seconds: number): void => {
     const late = (): void => void inTurn(async () => pending !== undefined && takeBack("it was not confirmed"));
@@ -158,7 +158,7 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     const { troubles, operations } = await carryOut(before);
     pending = undefined;
     log.warn("taken back", { file: of, reason });
-    return outcome(before.file, began, true, troubles, { changes, operations });
+    return outcome(before.file, began, true, [], { changes, troubles, operations });
   };
   const nothingWaits = (): Outcome => outcome(running.file, now(), false, ["nothing waits for a confirmation"]);
 
@@ -200,7 +200,7 @@ export const withoutFile: Orders = {
 };
 
 const refused: Outcome = {
-  ...{ file: "", problems: [], notes: [], changes: [], isDone: false, operations: 0, took: 0 },
+  ...{ file: "", problems: [], notes: [], changes: [], isDone: false, troubles: [], operations: 0, took: 0 },
   remarks: ["no configuration file is in use: lvsd was started without -f"],
 };
 
@@ -211,10 +211,11 @@ function remarksOn(file: string, own: string, isPending: boolean): string[] {
 }
 
 function told(done: Outcome, word: string, log: Log): Outcome {
-  const { file, isDone, problems, notes, changes, remarks, took } = done;
+  const { file, isDone, problems, notes, changes, troubles, remarks, took } = done;
   for (const problem of problems) log.error("configuration", { problem });
   for (const note of notes) log.warn("configuration", { note });
   if (!isDone) log.error(`not ${word}`, { file, reason: `${remarks.join("; ")}; everything stays as it is` });
+  else if (troubles.length > 0) log.error(`${word} in part`, { file, reason: troubles.join("; ") });
   else log.info(word, { file, changes: changes.length, ms: took });
   return done;
 }
