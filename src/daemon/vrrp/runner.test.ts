@@ -310,3 +310,59 @@ test("a restarted router that tracks a BFD session keeps its address until it is
   world.pass(1);
   expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
 });
+
+/** Restarted where the addresses are still, after what has happened meanwhile. */
+function restarted(
+  config: VrrpConfig,
+  addresses: readonly [ifindex: number, vip: string][],
+  meanwhile: (node: Node) => void,
+): Node {
+  const node = new World().add(config);
+  for (const [ifindex, vip] of addresses) node.addresses.push(plainAddress(ifindex, ip(vip), 32));
+  meanwhile(node);
+  node.runner.start({ resume: true });
+  return node;
+}
+
+test("a restarted router whose link is down leaves its address, and does not lead at once when the link is back", () => {
+  const node = restarted(config([{ preempt: false }]), [[2, VIP]], (n) => n.setLink("eth0", false));
+  expect([node.states(), node.has(VIP)]).toEqual(["fault", false]);
+  node.setLink("eth0", true);
+  node.world.pass(1000);
+  expect([node.states(), node.has(VIP)]).toEqual(["backup", false]);
+});
+
+test("a restarted router leaves its address to the master that it hears", () => {
+  const node = restarted(config([{ preempt: false, track: bfdTracked }]), [[2, VIP]], () => {});
+  const other = node.world.add(config([{ priority: 50 }]));
+  other.runner.start();
+  node.world.pass(5000);
+  expect(other.states()).toBe("master");
+  node.values.set("B1", true);
+  node.runner.evaluate();
+  other.runner.replace(config([{ priority: 50 }])); // sends an advert first
+  expect([node.states(), node.has(VIP)]).toEqual(["backup", false]);
+});
+
+test("a restarted router that is stopped while it waits for BFD leaves its address", () => {
+  const node = restarted(config([{ track: bfdTracked }]), [[2, VIP]], () => {});
+  expect([node.states(), node.has(VIP)]).toEqual(["init", true]);
+  node.runner.networkChanged();
+  node.world.pass(100);
+  expect(node.has(VIP)).toBe(true);
+  node.runner.stop();
+  expect(node.has(VIP)).toBe(false);
+});
+
+test("a restarted sync group goes on only as a whole", () => {
+  const inner: [number, string] = [2, "10.2.0.100"];
+  const outer: [number, string] = [3, "10.3.0.100"];
+  const half = restarted(pair(150), [inner], () => {});
+  half.world.pass(1);
+  expect([half.states(), half.has(inner[1])]).toEqual(["backup backup", false]);
+  const whole = restarted(pair(150), [inner, outer], () => {});
+  whole.world.pass(1);
+  expect([whole.states(), whole.has(inner[1]), whole.has(outer[1])]).toEqual(["master master", true, true]);
+  const broken = restarted(pair(150), [inner, outer], (n) => n.setLink("eth1", false));
+  expect([broken.states(), broken.has(inner[1]), broken.has(outer[1])]).toEqual(["fault fault", false, false]);
+});

@@ -77,7 +77,7 @@ export class VrrpRunner {
    */
   start({ resume = false } = {}): void {
     const { startupDelay } = this.#config;
-    if (resume) for (const unit of this.units.values()) unit.isResuming = this.#holder.isHeld(unit);
+    if (resume) this.#resume();
     // An owner's address may well be the interface's own, without which it could not send.
     const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255 && !unit.isResuming);
     for (const unit of others) this.#say(unit, "removing VIPs.", true);
@@ -90,6 +90,13 @@ export class VrrpRunner {
     this.#out.log(`Delaying startup for ${startupDelay / 1000} seconds`, false);
     this.#timers.set(START, this.#out.now() + startupDelay);
     this.#arm();
+  }
+
+  /** A sync group goes on as a whole or not at all. */
+  #resume(): void {
+    const held = new Set([...this.units.values()].filter((unit) => this.#holder.isHeld(unit)));
+    for (const unit of held) unit.isResuming = unit.isHolding = this.#partners(unit).every((member) => held.has(member));
+    if ([...held].some((unit) => unit.isHolding)) this.#holder.refuse(held);
   }
 
   #begin(): void {
@@ -233,6 +240,7 @@ export class VrrpRunner {
     unit.state = next.state;
     const isChanged = next.state.name !== before.name;
     if (isChanged) this.#entered(unit, before.name);
+    if (unit.isResuming) this.#resumed(unit, input);
     for (const effect of next.effects) this.#apply(unit, effect);
     this.#timers.set(unit.config.name, deadline(unit.state));
     const asks = unit.state.name === "backup" && unit.state.asking;
@@ -241,10 +249,22 @@ export class VrrpRunner {
 
   #entered(unit: Unit, before: string): void {
     unit.since = this.#out.now();
-    if (before !== "init") unit.isResuming = false;
     unit.diagnosis = changed();
     if (unit.state.name === "master") unit.counters.becameMaster++;
     if (before === "master") unit.counters.releasedMaster++;
+  }
+
+  /** It is master again, or it is not to be: then it leaves what it had, and its sync group with it. */
+  #resumed(unit: Unit, input: Input): void {
+    const { state } = unit;
+    const isWaiting = state.name === "init" ? input.type !== "stop" : state.name === "backup" && state.master === undefined;
+    if (isWaiting) return;
+    unit.isResuming = false;
+    if (state.name === "master") return;
+    for (const each of [unit, ...this.#partners(unit).filter((member) => member.isResuming)]) {
+      each.isResuming = false;
+      this.#holder.release(each, this.units.values());
+    }
   }
 
   #apply(unit: Unit, effect: Effect): void {
@@ -282,6 +302,7 @@ export class VrrpRunner {
   }
 
   #announce(unit: Unit, repeat: number): void {
+    if (unit.state.name !== "master") return;
     for (const place of this.#holder.announce(unit, repeat))
       this.#say(unit, `Sending/queueing gratuitous ARPs on ${place}`, true);
   }
@@ -298,6 +319,12 @@ export class VrrpRunner {
 
   #groupOf(unit: Unit): SyncGroup | undefined {
     return unit.group === undefined ? undefined : this.#config.groups.find((g) => g.name === unit.group);
+  }
+
+  /** The members of its sync group, and itself. */
+  #partners(unit: Unit): readonly Unit[] {
+    const group = this.#groupOf(unit);
+    return group === undefined ? [unit] : membersOf(group, this.units);
   }
 
   #sync(unit: Unit): void {
