@@ -311,6 +311,12 @@ test("a restarted router that tracks a BFD session keeps its address until it is
   expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
 });
 
+test("a restarted master does not wait for the start-up delay", () => {
+  const node = restarted({ ...config([{}]), startupDelay: 10_000 }, [[2, VIP]], () => {});
+  node.world.pass(1);
+  expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
+});
+
 /** Restarted where the addresses are still, after what has happened meanwhile. */
 function restarted(
   config: VrrpConfig,

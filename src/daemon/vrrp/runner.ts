@@ -72,18 +72,20 @@ export class VrrpRunner {
   }
 
   /**
-   * Removes what an earlier run has left, then begins; after the start-up delay if there is one.
+   * Removes what an earlier run has left, then begins; after the start-up delay if there is one and nobody goes on.
    * @param resume instances whose addresses are there go on as masters at once: this process has just died and been restarted
    */
   start({ resume = false } = {}): void {
     const { startupDelay } = this.#config;
+    const units = [...this.units.values()];
     if (resume) this.#resume();
     // An owner's address may well be the interface's own, without which it could not send.
-    const others = [...this.units.values()].filter((unit) => unit.config.priority !== 255 && !unit.isResuming);
+    const others = units.filter((unit) => unit.config.priority !== 255 && !unit.isResuming);
     for (const unit of others) this.#say(unit, "removing VIPs.", true);
     this.#holder.setStatics(this.#config.statics);
     this.#holder.reconcile(others);
-    if (startupDelay === 0) {
+    // The peers of one that goes on would take over meanwhile.
+    if (startupDelay === 0 || units.some((unit) => unit.isResuming)) {
       this.#begin();
       return;
     }
