@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -33,21 +33,23 @@ for (const [line, outcome] of cases)
 let folder: string;
 let path: string;
 let reloads: number;
+let warnings: string[];
 let stop = (): void => {};
 const follow = (reloadRepeat: boolean): void => {
+  const log = { ...silent, warn: (message: string): void => void warnings.push(message) };
   const words = () => ({ reloadTimeFile: path, reloadRepeat });
-  stop = followReloadTime({ words, reload: () => reloads++, log: silent, now: Date.now });
+  stop = followReloadTime({ words, reload: () => reloads++, log, now: Date.now });
 };
 
-const nextDay = (): void => {
-  vi.setSystemTime(NOW + 25 * 3_600_000);
+const nextDay = (n = 1): void => {
+  vi.setSystemTime(NOW + (24 * n + 1) * 3_600_000);
   vi.advanceTimersByTime(2000);
 };
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "lvsd-time-"));
   path = join(folder, "when");
-  reloads = 0;
+  [reloads, warnings] = [0, []];
   vi.useFakeTimers({ now: NOW });
 });
 afterEach(() => {
@@ -74,6 +76,23 @@ test("with reload_repeat it comes every day", () => {
   expect([reloads, existsSync(path)]).toEqual([1, true]);
   nextDay();
   expect(reloads).toBe(2);
+});
+
+test("a file that cannot be deleted is told, and its line is not followed again", () => {
+  writeFileSync(path, "08:49:10Z\n");
+  const file = openSync(path, "r");
+  const real = path;
+  path = `/proc/self/fd/${file}`; // where nobody may delete
+  follow(false);
+  vi.advanceTimersByTime(60_000);
+  expect([reloads, warnings.length]).toEqual([1, 1]);
+  nextDay();
+  expect(reloads).toBe(1);
+  writeFileSync(real, "08:49:20Z\n");
+  vi.advanceTimersByTime(1000);
+  nextDay(2);
+  expect([reloads, warnings.length]).toEqual([2, 2]);
+  closeSync(file);
 });
 
 test("another time takes the place of the first, and none takes it away", () => {

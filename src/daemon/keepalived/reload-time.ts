@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from "node:fs";
 import type { Log } from "../../director/engine.ts";
+import { explain } from "../../fault.ts";
 
 /** `reload_time_file`: reloads at a time that stands in a file (spec 1.8). */
 
@@ -70,12 +71,22 @@ export function followReloadTime({ words, reload, log, now }: TimeDesk): () => v
     const next = path === undefined ? undefined : firstLine(path);
     if (next !== line) schedule(next);
     if (path === undefined || at === undefined || now() < at) return;
-    if (!reloadRepeat) rmSync(path, { force: true });
-    line = undefined; // what is still there is read again: a time without a date is tomorrow's
+    if (reloadRepeat || isDeleted(path, log)) line = undefined; // what is there is read again: a time without a date is tomorrow's
     at = undefined;
     reload();
   }, LOOK);
   return () => clearInterval(timer);
+}
+
+/** It may stand where nothing can be deleted: then its line is not followed a second time. */
+function isDeleted(path: string, log: Log): boolean {
+  try {
+    rmSync(path, { force: true });
+    return true;
+  } catch (error) {
+    log.warn("reload time", { reason: `the file cannot be deleted: ${explain(error)}` });
+    return false;
+  }
 }
 
 function firstLine(path: string): string | undefined {
