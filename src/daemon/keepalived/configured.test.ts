@@ -17,12 +17,17 @@ import { readConfig, type Wanted } from "./read.ts";
 const CHILD = `
 import { appendFileSync } from "node:fs";
 const key = { protocol: "tcp", addr: "192.0.2.1", port: 80 };
+let isDumb = false;
 const apply = (...operations) => process.send({ type: "apply", operations });
 process.on("message", (order) => {
   if (["configure", "change"].includes(order.type)) appendFileSync(process.env.LVSD_TEST_ORDERS, JSON.stringify(order) + "\\n");
-  if (order.type === "change" && order.change.common.tls.key === "bad") process.send({ type: "failed", reason: "no" });
+  const word = order.type === "configure" ? order.config.tls.key : order.change?.common.tls.key;
+  if (order.type === "change" && word === "dies") process.exit(1);
+  if (order.type === "change" && word === "bad") process.send({ type: "failed", reason: "no" });
   else if (order.type === "configure" || order.type === "change") process.send({ type: "ready" });
+  isDumb ||= word === "dumb";
   if (order.type !== "stop") return;
+  if (isDumb) process.exit(0);
   apply({ op: "delete-dest", key, dest: { addr: "10.0.0.11", port: 80 } });
   apply({ op: "delete-service", key });
   setTimeout(() => process.exit(0), 20);
@@ -87,6 +92,34 @@ for (const [flushOnStop, asked] of stops)
     expect(words()).toEqual(asked);
     expect(existsSync(join(folder, "owned"))).toBe(false);
   });
+
+test("what a process that just ends leaves at a stop goes all the same, before it is forgotten", async () => {
+  const first = wanted([web, mail]);
+  const it = start({ ...first, health: { ...first.health, tls: { key: "dumb" } } });
+  await it.begun;
+  director.apply([{ op: "add-service", service: web.specs[0]! }]); // and mail is gone already
+  await it.stop({ leave: false });
+  expect(director.applied.slice(1)).toEqual([{ op: "delete-service", key: spec.key }]);
+  expect(existsSync(join(folder, "owned"))).toBe(false);
+});
+
+test("what a reload names no more goes though the process dies of it, and its next life knows nothing of that", async () => {
+  const it = start(wanted([web, mail]));
+  await it.begun;
+  const dests = web.servers.map(({ dest }): Operation => ({ op: "add-dest", key: spec.key, dest }));
+  director.apply([...[web, mail].map((s): Operation => ({ op: "add-service", service: s.specs[0]! })), ...dests]);
+  director.applied.length = 0;
+  const next = wanted([service({ servers: [server(11), server(12)] })]);
+  expect(await it.carryOut({ ...next, health: { ...next.health, tls: { key: "dies" } } })).toEqual({
+    troubles: [],
+    operations: 2,
+  });
+  expect(orders().map(({ type }) => type)).toEqual(["configure", "change", "configure"]);
+  expect(director.applied).toEqual([
+    { op: "delete-dest", key: spec.key, dest: { addr: "10.0.0.13", port: 80 } },
+    { op: "delete-service", key: mail.specs[0]!.key },
+  ]);
+});
 
 test("lvs_timeouts are set at the start and when they change, and left alone where the file says nothing", async () => {
   const timeouts = { tcp: 100, tcpFin: 20, udp: 30 };

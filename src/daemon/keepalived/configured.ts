@@ -22,7 +22,7 @@ import type { Report as VrrpReport } from "../vrrp/process.ts";
 import type { InstanceStatus } from "../vrrp/status.ts";
 import { type Hearers, linkBfd } from "./bfd-link.ts";
 import { type Care, Child } from "./child.ts";
-import { openOwner } from "./owner.ts";
+import { openOwner, stillThere } from "./owner.ts";
 import type { Wanted } from "./read.ts";
 
 /** A keepalived.conf at work: the VRRP process, the checkers process, the BFD process, and what the latter wants of the director. */
@@ -194,6 +194,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     applyAll(left);
     owner.settle();
   });
+  /** What a process that was dead, slow or killed has not asked for. */
+  const takeAway = (operations: readonly Operation[]): void => {
+    const still = stillThere(around.director, operations);
+    if (still.length > 0) log.info("removing what the checks have left", countsOf(still));
+    applyAll(still);
+  };
   const suspectsOf = failureWatch(around.director);
   const doubt = (): void => {
     const servers = suspectsOf(wanted.health.services);
@@ -226,7 +232,11 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (timeouts !== undefined && !isDeepStrictEqual(before.timeouts, timeouts)) applyAll([{ op: "set-timeouts", timeouts }]);
       owner.expect(next.health.services);
       const troubles = await begin(before, next);
-      if (!isStopped && troubles.length === 0) owner.settle();
+      if (!isStopped && troubles.length === 0) {
+        // A process that was between two lives has not known what went.
+        takeAway(owner.leftovers(next.health.services));
+        owner.settle();
+      }
       return { troubles, operations: asked - askedBefore };
     },
     vrrp: instances,
@@ -256,7 +266,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       await delay(handOver);
       if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
       await (leave ? health?.abandon() : health?.stop());
-      if (!leave) owner.forget();
+      if (!leave) {
+        if (wanted.flushOnStop !== "all") takeAway(owner.leftovers([]));
+        owner.forget();
+      }
       for (const fifo of fifos) fifo.close();
       await mailer.settled(LAST_MAILS);
     },

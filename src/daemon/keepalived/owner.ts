@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import type { Operation } from "../../director/director.ts";
+import { type Director, type Operation, sameDest } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
 import { explain } from "../../fault.ts";
 import type { Service } from "../../health/config.ts";
@@ -52,6 +52,21 @@ export function openOwner(path: string, log: Log): Owner {
       rmSync(path, { force: true });
     },
   };
+}
+
+/** Those of leftovers() that are not done yet: others were quicker. All, when the director cannot tell. */
+export function stillThere(director: Pick<Director, "service">, operations: readonly Operation[]): readonly Operation[] {
+  const isThere = (operation: Operation): boolean => {
+    const service = "key" in operation ? director.service(operation.key) : undefined;
+    if (operation.op === "delete-dest") return service?.dests.some((dest) => sameDest(dest, operation.dest)) ?? false;
+    if (operation.op === "delete-laddr") return service?.localAddresses.some(({ addr }) => addr === operation.addr) ?? false;
+    return service !== undefined;
+  };
+  try {
+    return operations.filter(isThere);
+  } catch {
+    return operations;
+  }
 }
 
 const linesOf = (service: Service): string[] => ownedBy(service).map((owned) => JSON.stringify(owned));
