@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import type { Result } from "../../health/checker.ts";
 import type { Probe } from "../../health/config.ts";
 import { bad, good } from "../../health/dialogue.ts";
-import { identityOf } from "../vrrp/scripts.ts";
+import { type ScriptProcess, spawnScript } from "../vrrp/scripts.ts";
 import type { Cancel, Done } from "./probe.ts";
 import { troubleOf } from "./trouble.ts";
 
@@ -14,7 +13,6 @@ const GRACE = 2000;
 
 /** The result comes when the script has ended, so that there are never two of them. */
 export function runMisc(probe: Misc, done: Done): Cancel {
-  const [program = "", ...args] = probe.script.command;
   let isOver = false;
   let isLate = false;
   let timer: NodeJS.Timeout | undefined;
@@ -24,13 +22,7 @@ export function runMisc(probe: Misc, done: Done): Cancel {
     clearTimeout(timer);
     if (result !== undefined) done(result);
   };
-  let child: ChildProcess;
-  try {
-    child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(probe.script) });
-  } catch (error) {
-    setImmediate(() => end(troubleOf(error)));
-    return () => end(undefined);
-  }
+  const child = spawnScript(probe.script);
   const kill = (signal: "SIGTERM" | "SIGKILL"): void => killGroup(child, signal);
   timer = setTimeout(() => {
     isLate = true;
@@ -60,7 +52,7 @@ export function miscResult(
 }
 
 /** It has a process group of its own, with what it has started. */
-function killGroup(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): void {
+function killGroup(child: ScriptProcess, signal: "SIGTERM" | "SIGKILL"): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch {

@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { identityOf } from "../vrrp/scripts.ts";
+import { spawnScript } from "../vrrp/scripts.ts";
 import type { Once } from "./parent-words.ts";
 
 /** Runs a script and waits for it (spec 1.5): after its time TERM, 2 s later KILL to all that it started. */
@@ -8,9 +7,8 @@ const GRACE = 2000;
 
 /** What came of it, in words: "exit 0", "SIGTERM", "timed out", "ENOENT". */
 export function runOnce({ script, timeout }: Once, grace = GRACE): Promise<string> {
-  const [program = "", ...args] = script.command;
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(script) });
+    const child = spawnScript(script);
     let isLate = false;
     const signal = (name: NodeJS.Signals): void => {
       if (child.pid === undefined) return;

@@ -1,8 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { closeSync, constants, openSync, statSync, unlinkSync, writeSync } from "node:fs";
 import type { Notify, Script, VrrpConfig } from "../../vrrp/config.ts";
 import { type Event, fifoLine, scriptsFor } from "../../vrrp/notify.ts";
-import { identityOf, ScriptQueue } from "./scripts.ts";
+import { type ScriptProcess, ScriptQueue, spawnScript } from "./scripts.ts";
 
 /** Tells scripts and FIFOs of changes (spec 3.13). */
 
@@ -68,9 +68,8 @@ export function openFifo({ path, reader }: { path: string; reader: Script | unde
   };
 }
 
-function startReader(reader: Script, path: string, log: (text: string) => void): ChildProcess {
-  const [program = "", ...args] = reader.command;
-  const child = spawn(program, [...args, path], { stdio: "ignore", ...identityOf(reader) });
-  child.on("error", (error) => log(`FIFO script ${program} cannot be run: ${error.message}`));
+function startReader(reader: Script, path: string, log: (text: string) => void): ScriptProcess {
+  const child = spawnScript({ ...reader, command: [...reader.command, path] }, {});
+  child.on("error", (error) => log(`FIFO script ${reader.command[0]} cannot be run: ${error.message}`));
   return child;
 }

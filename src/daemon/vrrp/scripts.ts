@@ -1,8 +1,26 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import type { Script } from "../../vrrp/config.ts";
 
 /** Runs programs as the user they are to be run as. */
+
+export type ScriptProcess = Pick<ChildProcess, "pid" | "kill" | "unref" | "on" | "once">;
+
+/**
+ * In its own process group, unless the options say otherwise. A program that cannot be run is always an `error` event: spawn()
+ * itself throws where it is being written (ETXTBSY), or its folder has become a file.
+ */
+export function spawnScript(script: Script, options: SpawnOptions = { detached: true }): ScriptProcess {
+  const [program = "", ...args] = script.command;
+  try {
+    return spawn(program, args, { stdio: "ignore", ...options, ...identityOf(script) });
+  } catch (error) {
+    const stillborn = Object.assign(new EventEmitter(), { pid: undefined, kill: () => false, unref() {} });
+    setImmediate(() => stillborn.emit("error", error));
+    return stillborn as unknown as ScriptProcess;
+  }
+}
 
 /** uid and gid for spawn(); nothing: as we are. */
 export function identityOf({ user, group }: Script): { uid?: number; gid?: number } {
@@ -60,11 +78,10 @@ export class ScriptQueue {
       done();
     }, this.#patience);
     timer.unref();
-    const [program = "", ...args] = script.command;
-    const child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(script) });
+    const child = spawnScript(script);
     child.unref();
     child.once("error", (error) => {
-      this.#log(`script ${program} cannot be run: ${error.message}`);
+      this.#log(`script ${script.command[0]} cannot be run: ${error.message}`);
       done();
     });
     child.once("exit", done);

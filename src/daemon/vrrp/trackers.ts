@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, type FSWatcher, readFileSync, watch, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { TrackFile, TrackScript, VrrpConfig, Weight } from "../../vrrp/config.ts";
 import type { Millis } from "../../vrrp/machine.ts";
 import { fileValue, isUp, newScript, type RunEnd, ran, type ScriptState } from "../../vrrp/track.ts";
 import { countProcesses, QuorumWatch } from "./processes.ts";
-import { identityOf } from "./scripts.ts";
+import { type ScriptProcess, spawnScript } from "./scripts.ts";
 
 /** Runs what is tracked: scripts, files and processes (spec 2.11, 3.12). */
 
@@ -49,7 +48,11 @@ const KILL_AFTER = 2000; // ms after TERM
 const POLL = 1000; // ms
 const NO_WEIGHT: Weight = { weight: 0, reverse: false };
 
-export function startTrackers(config: VrrpConfig, out: TrackerSurroundings, before?: Trackers): Trackers {
+export function startTrackers(
+  config: Pick<VrrpConfig, "scripts" | "files" | "processes" | "bfds">,
+  out: TrackerSurroundings,
+  before?: Trackers,
+): Trackers {
   const scripts = new Map(config.scripts.map((s) => [s.name, runScript(s, out, knownScript(s, before))]));
   const files = new Map(config.files.map((f) => [f.name, watchFile(f, out)]));
   const processes = new Map(config.processes.map((p) => [p.name, new QuorumWatch(p, out)]));
@@ -135,15 +138,14 @@ function runScript(s: TrackScript, { onChange, log }: TrackerSurroundings, known
 }
 
 interface OneRun {
-  readonly process: ChildProcess;
+  readonly process: ScriptProcess;
   /** Its time is over. */
   isLate(): boolean;
 }
 
 /** In its own process group; TERM when its time is over, KILL later. */
 function runOnce(s: TrackScript, ended: (end: RunEnd) => void): OneRun {
-  const [program = "", ...args] = s.run.command;
-  const child = spawn(program, args, { stdio: "ignore", detached: true, ...identityOf(s.run) });
+  const child = spawnScript(s.run);
   let isLate = false;
   let killer: NodeJS.Timeout | undefined;
   const timer = setTimeout(() => {
