@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -152,6 +152,30 @@ test("a process that could not do it is told all the next time", async () => {
   expect(troubles).toEqual(["health: no"]);
   expect((await it.carryOut(wanted([web]))).troubles).toEqual([]);
   expect(orders().map(({ type }) => type)).toEqual(["configure", "change", "configure"]);
+});
+
+test("a FIFO that somebody has removed, or made a folder of, holds up neither a reload nor the stop", async () => {
+  const path = join(folder, "fifo");
+  const fifos = [{ path, reader: undefined, isShared: false }];
+  const it = start(wanted([web], { fifos }));
+  await ready();
+  rmSync(path);
+  expect((await it.carryOut(wanted([web, mail]))).troubles).toEqual([]);
+  expect(orders()).toHaveLength(2);
+  await it.carryOut(wanted([web, mail], { fifos }));
+  rmSync(path);
+  mkdirSync(path);
+  await it.stop({ leave: false });
+});
+
+test("what is not carried out to the end is told whole the next time", async () => {
+  const it = start(wanted([web]));
+  await ready();
+  const next = wanted([web, mail]);
+  const broken = Object.defineProperty({ ...next }, "timeouts", { get: () => expect.unreachable() });
+  await expect(it.carryOut(broken)).rejects.toThrow();
+  await it.carryOut(next);
+  expect(orders().map(({ type }) => type)).toEqual(["configure", "configure"]);
 });
 
 test("what an earlier one has left and the file names no more goes, once the process is at work; what is new is remembered", async () => {

@@ -108,7 +108,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   /** Operations so far. */
   let asked = 0;
   /** The processes have what was wanted last. */
-  let isSure = true;
+  let isSure = false;
   let addresses = "";
   const look = (): void => {
     if (!wanted.health.services.some((service) => service.suspendWithout !== undefined)) return;
@@ -150,32 +150,32 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     }
   };
   /** A child that is there stays, though it has nothing to do: its last orders and those of another would cross. */
-  const toHealth = async (before: HealthConfig, next: HealthConfig): Promise<string | undefined> => {
+  const toHealth = async (before: HealthConfig, next: HealthConfig, isKnown: boolean): Promise<string | undefined> => {
     if (health === undefined && next.services.length > 0) {
       health = new Child<HealthConfig, HealthReport>(next, { ...setting("health"), onReport });
       return health.obeyed();
     }
-    if (!isSure) return health?.configure(next);
+    if (!isKnown) return health?.configure(next);
     return isDeepStrictEqual(before, next)
       ? undefined
       : health?.configure(next, { type: "change", change: changeOf(before, next) });
   };
-  const toVrrp = async (before: VrrpConfig, next: VrrpConfig, hasVrrp: boolean): Promise<string | undefined> => {
+  const toVrrp = async (before: VrrpConfig, { vrrp: next, hasVrrp }: Wanted, isKnown: boolean): Promise<string | undefined> => {
     if (isStopped) return undefined;
     if (vrrp === undefined && hasVrrp) {
       const options = { ...setting("vrrp"), again: ["--resume"], onReport: onVrrp };
       vrrp = new Child<VrrpConfig, VrrpReport>(next, options);
       return vrrp.obeyed();
     }
-    return isSure && isDeepStrictEqual(before, next) ? undefined : vrrp?.configure(next);
+    return isKnown && isDeepStrictEqual(before, next) ? undefined : vrrp?.configure(next);
   };
-  /** Also the first one, from nothing. */
-  const begin = async (before: Wanted, next: Wanted): Promise<string[]> => {
-    const services = toHealth(before.health, next.health);
+  /** Also the first one, from nothing. @param isKnown the processes have what was wanted before */
+  const begin = async (before: Wanted, next: Wanted, isKnown: boolean): Promise<string[]> => {
+    const services = toHealth(before.health, next.health, isKnown);
     if (before === next) await Promise.race([services, pause(SERVICES_FIRST)]); // no address is taken before its services are there
     const troubles = await Promise.all([
-      ...[services, toVrrp(before.vrrp, next.vrrp, next.hasVrrp)],
-      before !== next && isSure && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
+      ...[services, toVrrp(before.vrrp, next, isKnown)],
+      before !== next && isKnown && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
     ]);
     const real = troubles.filter((trouble) => trouble !== undefined);
     isSure = real.length === 0;
@@ -187,7 +187,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   const left = wanted.flush ? [] : owner.leftovers(wanted.health.services);
   owner.expect(wanted.health.services);
   // Last, so that a service is never without a dest for want of a process that is still to start.
-  const begun = begin(wanted, wanted).then(() => {
+  const begun = begin(wanted, wanted, true).then(() => {
     isStart = false;
     if (isStopped) return;
     if (left.length > 0) log.info("removing what the file names no more", { of: "an earlier lvsd", ...countsOf(left) });
@@ -223,7 +223,9 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       await begun;
       if (isStopped) return { troubles: ["lvsd is stopping"], operations: 0 };
       const [before, askedBefore] = [wanted, asked];
+      const isKnown = isSure;
       wanted = next;
+      isSure = false; // until it is done
       if (!isDeepStrictEqual(before.fifos, next.fifos)) {
         for (const fifo of fifos) fifo.close();
         fifos = openFifos(next, log);
@@ -231,7 +233,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       const { timeouts } = next;
       if (timeouts !== undefined && !isDeepStrictEqual(before.timeouts, timeouts)) applyAll([{ op: "set-timeouts", timeouts }]);
       owner.expect(next.health.services);
-      const troubles = await begin(before, next);
+      const troubles = await begin(before, next, isKnown);
       if (!isStopped && troubles.length === 0) {
         // A process that was between two lives has not known what went.
         takeAway(owner.leftovers(next.health.services));

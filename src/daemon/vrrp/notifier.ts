@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, rmSync, statSync, writeSync } from "node:fs";
 import type { Notify, Script, VrrpConfig } from "../../vrrp/config.ts";
 import { type Event, fifoLine, scriptsFor } from "../../vrrp/notify.ts";
 import { type ScriptProcess, ScriptQueue, spawnScript } from "./scripts.ts";
@@ -62,10 +62,19 @@ export function openFifo({ path, reader }: { path: string; reader: Script | unde
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
       child?.kill("SIGTERM");
-      if (isOurs) unlinkSync(path);
+      if (isOurs) remove(path, log);
       isOurs = false;
     },
   };
+}
+
+/** Somebody may have done it already. */
+function remove(path: string, log: (text: string) => void): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    log(`Unable to remove FIFO ${path}: ${(error as Error).message}`);
+  }
 }
 
 function startReader(reader: Script, path: string, log: (text: string) => void): ScriptProcess {
