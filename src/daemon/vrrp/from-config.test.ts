@@ -220,3 +220,21 @@ vrrp_instance VI_1 {
 }`);
   expect(instances[0]!.track.processes).toEqual([{ name: "few", weight: { weight: 1, reverse: true } }]);
 });
+
+test("virtual MACs of one number are called as keepalived 2.2.7 calls them, and a name that is asked for is left", () => {
+  const wanted: [vrid: number, family: "inet" | "inet6", word: string, name: string | undefined][] = [
+    [51, "inet", "use_vmac", "vrrp.51"],
+    [51, "inet", "use_vmac", "vrrp1.51"],
+    [51, "inet", "use_vmac vrrp.52", "vrrp.52"],
+    [51, "inet6", "use_vmac", "vrrp6.51"],
+    [51, "inet6", "use_vmac", "vrrp2.51"],
+    [52, "inet", "use_vmac", "vrrp1.52"],
+    [51, "inet6", "use_vmac", "vrrp3.51"],
+    [51, "inet", "", undefined],
+  ];
+  const blocks = wanted.map(([vrid, family, word], n) => {
+    const vip = family === "inet" ? "10.0.0.1" : "fe80::1";
+    return `vrrp_instance V${n} {\n interface eth${n}\n virtual_router_id ${vrid}\n ${word}\n virtual_ipaddress {\n ${vip}\n }\n}\n`;
+  });
+  expect(read(blocks.join("")).instances.map((i) => i.vmac)).toEqual(wanted.map(([, , , name]) => name));
+});

@@ -24,7 +24,7 @@ import type { Announcing } from "../../vrrp/machine.ts";
 import { FOREVER } from "../../wire/rtnetlink-address.ts";
 import { VRRP_GROUP4, VRRP_GROUP6 } from "../../wire/vrrp.ts";
 import { tuningOf } from "../tuner.ts";
-import { globalsOf, rxRoom, vmacName } from "./from-globals.ts";
+import { globalsOf, rxRoom, vmacNames } from "./from-globals.ts";
 import { broadcastOf, preferencesOf, routesOf, rulesOf, scopeNumber } from "./from-routes.ts";
 
 /** What a keepalived.conf says about VRRP (spec 2.8 to 2.13), as values with every default filled in. */
@@ -35,8 +35,11 @@ const values = <T>(list: readonly Entry<T>[]): T[] => list.map((entry) => entry.
 export function fromConfig(config: KeepalivedConfig): VrrpConfig {
   const g = config.globalDefs;
   const preferences = preferencesOf([...config.staticRules, ...config.vrrpInstance.flatMap((i) => i.virtualRules)]);
+  const vmacs = vmacNames(config);
   return {
-    instances: config.vrrpInstance.flatMap((i) => (i.virtualRouterId === undefined ? [] : [instanceOf(config, i, preferences)])),
+    instances: config.vrrpInstance.flatMap((i) =>
+      i.virtualRouterId === undefined ? [] : [{ ...instanceOf(config, i, preferences), vmac: vmacs.get(i) }],
+    ),
     groups: config.vrrpSyncGroup.map((group) => groupOf(config, group)),
     scripts: config.vrrpScript.flatMap((s) => scriptOf(g, s) ?? []),
     files: config.trackFile.flatMap((f) => fileOf(f) ?? []),
@@ -60,7 +63,7 @@ export function fromConfig(config: KeepalivedConfig): VrrpConfig {
   };
 }
 
-function instanceOf(config: KeepalivedConfig, i: VrrpInstance, preferences: ReadonlyMap<Rule, number>): Instance {
+function instanceOf(config: KeepalivedConfig, i: VrrpInstance, preferences: ReadonlyMap<Rule, number>): Omit<Instance, "vmac"> {
   const g = config.globalDefs;
   const family = familyOfInstance(i);
   const version = versionOf(config, i) === 3 ? 3 : 2;
@@ -105,7 +108,6 @@ function instanceOf(config: KeepalivedConfig, i: VrrpInstance, preferences: Read
     trackPrimary: !i.dontTrackPrimary,
     track: withAddressLinks(counting(config, trackingOf(config, i), groupWith(config, i.header)), i),
     notify: notifyOf(g, i),
-    vmac: i.useVmac === undefined ? undefined : (i.useVmac.name ?? vmacName(g, family, i.virtualRouterId!)),
     vmacXmitBase: (i.vmacXmitBase && !strict) || (i.useVmac !== undefined && i.unicastPeer.length > 0),
   };
 }

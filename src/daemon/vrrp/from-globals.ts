@@ -1,4 +1,5 @@
-import type { GlobalDefs, KeepalivedConfig } from "../../config/keywords.ts";
+import { familyOfInstance } from "../../config/checks/vrrp.ts";
+import type { GlobalDefs, KeepalivedConfig, VrrpInstance } from "../../config/keywords.ts";
 import { standardGlobals, type VrrpGlobals } from "../../vrrp/config.ts";
 
 /** The rarer words of global_defs and of the root of a keepalived.conf (spec 2.7, 2.8, 2.10). */
@@ -37,6 +38,21 @@ export function rxRoom(g: GlobalDefs | undefined, family: "ipv4" | "ipv6"): numb
   return each * g.vrrpRxBufsMultiplier;
 }
 
-/** As keepalived calls it: the prefix, 6 for IPv6, the VRID. */
-export const vmacName = (g: GlobalDefs | undefined, family: "ipv4" | "ipv6", vrid: number): string =>
-  `${g?.vmacPrefix ?? "vrrp"}${family === "ipv6" ? "6" : ""}.${vrid}`;
+/**
+ * Each VMAC's own name, as keepalived gives them: the prefix, for IPv6 a 6, and the VRID; where that is taken the prefix is
+ * followed by 1, 2, ... whatever the family.
+ */
+export function vmacNames(config: KeepalivedConfig): ReadonlyMap<VrrpInstance, string> {
+  const prefix = config.globalDefs?.vmacPrefix ?? "vrrp";
+  const asking = config.vrrpInstance.filter((i) => i.useVmac !== undefined);
+  const names = new Map(asking.flatMap((i) => (i.useVmac?.name === undefined ? [] : [[i, i.useVmac.name] as const])));
+  const taken = new Set(names.values());
+  for (const i of asking) {
+    if (names.has(i)) continue;
+    let name = `${prefix}${familyOfInstance(i) === "ipv6" ? "6" : ""}.${i.virtualRouterId}`;
+    for (let n = 1; taken.has(name); n++) name = `${prefix}${n}.${i.virtualRouterId}`;
+    taken.add(name);
+    names.set(i, name);
+  }
+  return names;
+}

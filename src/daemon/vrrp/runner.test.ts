@@ -372,3 +372,18 @@ test("a restarted sync group goes on only as a whole", () => {
   const broken = restarted(pair(150), [inner, outer], (n) => n.setLink("eth1", false));
   expect([broken.states(), broken.has(inner[1]), broken.has(outer[1])]).toEqual(["fault fault", false, false]);
 });
+
+test("a VMAC interface of the right name on another link is not used", () => {
+  const node = new World().add(config([{ vmac: "vrrp.51" }]));
+  const place = (lower: number): void => {
+    node.links = [...node.links.slice(0, 2), { ...node.links[0]!, ifindex: 9, name: "vrrp.51", lower }];
+    node.runner.evaluate();
+    node.world.pass(5000);
+  };
+  node.runner.start();
+  place(3);
+  expect([node.states(), node.has(VIP)]).toEqual(["fault", false]);
+  expect(node.lines).toContain("(VI_1) entering FAULT state (interface vrrp.51 is not on eth0)");
+  place(2);
+  expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
+});

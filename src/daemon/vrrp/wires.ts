@@ -33,7 +33,8 @@ export class Wires {
     const link = links.find((l) => l.name === name);
     const base = links.find((l) => l.name === c.interface);
     const source = sourceOf(c, base, addresses, virtual);
-    const trouble = troubleOf(c, link, base, source);
+    const vmac = c.vmac === undefined ? undefined : links.find((l) => l.name === c.vmac);
+    const trouble = troubleOf(c, { link, base, vmac }, source);
     if (trouble !== undefined || source === undefined) {
       this.close(unit);
       return trouble === undefined ? [] : [trouble];
@@ -87,10 +88,13 @@ export class Wires {
   }
 }
 
-function troubleOf(c: Instance, link: Link | undefined, base: Link | undefined, source: Ip | undefined): string | undefined {
+type Places = Readonly<Record<"link" | "base" | "vmac", Link | undefined>>;
+
+function troubleOf(c: Instance, { link, base, vmac }: Places, source: Ip | undefined): string | undefined {
   if (c.faultWithoutPeers && c.peers.length === 0) return " (unicast without any peers)";
   const isMissing = c.interface !== undefined && (link === undefined || base === undefined);
   if (isMissing || (c.trackPrimary && base !== undefined && !isUp(base))) return ` (interface ${c.interface} down)`;
+  if (vmac !== undefined && vmac.lower !== base?.ifindex) return ` (interface ${vmac.name} is not on ${c.interface})`;
   return source === undefined ? ` (no ${c.family === "ipv4" ? "IPv4" : "IPv6"} address for interface)` : undefined;
 }
 
