@@ -26,7 +26,7 @@ import type { LvsdOptions } from "./options.ts";
 import { preflight } from "./preflight.ts";
 import type { FileStatus } from "./routes.ts";
 import { judgeFile } from "./vrrp/security.ts";
-import { startWatchdog } from "./watchdog.ts";
+import { askForTime, startWatchdog } from "./watchdog.ts";
 
 /** The life of lvsd, whichever command it was started by: read the file, start, follow signals, stop. */
 
@@ -99,6 +99,8 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   }
   if (parent?.umask !== undefined) process.umask(parent.umask);
   if (parent?.processName !== undefined) nameProcess(parent.processName);
+  const starting = askForTime(notifyManager); // the script has up to 1000 s, the checkers two minutes
+  void asking.then(() => starting.stop());
   await runParentScript("startup script", parent?.startup, first?.wanted, log);
   const { director } = lvsd;
   let giveUp = (_exit: number): void => {};
@@ -106,8 +108,10 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     giveUp = (exit) => resolve({ signal: "none", exit });
   });
   let stopReloads = (): void => {};
-  if (first === undefined) front.ready?.();
-  else {
+  if (first === undefined) {
+    starting.stop();
+    front.ready?.();
+  } else {
     const { owned } = places;
     const care: Care = { ...front.care, respawn: options.respawn, giveUp: (exit) => giveUp(exit) };
     const setting = front.setting === undefined ? {} : { setting: front.setting };
@@ -120,6 +124,7 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     reload = () => void reloaded(given, begun, log).catch((error) => log.error("not reloaded", { reason: explain(error) }));
     stopReloads = followReloadTime({ words: () => begun.wanted().config.globalDefs, reload: () => reload(), log, now: Date.now });
     void begun.begun.then(() => {
+      starting.stop();
       notifyManager(readyText(begun));
       front.ready?.();
     });
@@ -127,13 +132,16 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   const isAlive = async (ms: number): Promise<boolean> => (await configured?.isAlive(ms)) !== false;
   const watchdog = startWatchdog({ notify: notifyManager, isAlive });
   const { signal, exit } = await Promise.race([asking, givenUp]);
+  starting.stop();
   log.info("stopping", { signal });
   notifyManager("STOPPING=1");
   stopReloads();
   orders?.close();
   await configured?.stop(options);
   await lvsd.stop();
+  const ending = askForTime(notifyManager);
   await runParentScript("shutdown script", parent?.shutdown, first?.wanted, log);
+  ending.stop();
   watchdog.stop();
   return { why: "stopped", exit };
 }

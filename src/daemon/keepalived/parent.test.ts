@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ctime, openLines } from "../lines.ts";
-import { periodOf, startWatchdog } from "../watchdog.ts";
+import { askForTime, periodOf, startWatchdog } from "../watchdog.ts";
 import { runOnce } from "./once.ts";
 import { phraseLog } from "./phrases.ts";
 import { pidPath, takePidFile } from "./pid-file.ts";
@@ -95,4 +95,22 @@ test("the watchdog is told only while all answer, and only when it asks this pro
   await wait();
   expect(told).toBe(before);
   watchdog.stop();
+});
+
+test("the service manager is asked for time until what takes it is over, though it does not listen at once", () => {
+  vi.useFakeTimers();
+  try {
+    const told: string[] = [];
+    const starting = askForTime((state) => {
+      told.push(state);
+      if (told.length === 1) throw new Error("EAGAIN");
+    });
+    vi.advanceTimersByTime(61_000);
+    expect(told).toEqual(Array(12).fill("EXTEND_TIMEOUT_USEC=15000000"));
+    starting.stop();
+    vi.advanceTimersByTime(60_000);
+    expect(told).toHaveLength(12);
+  } finally {
+    vi.useRealTimers();
+  }
 });
