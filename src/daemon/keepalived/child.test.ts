@@ -11,12 +11,14 @@ let folder: string;
 const program = () => join(folder, "child.mjs");
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "lvsd-child-"));
-  const source = `let deaf = false;
+  const source = `let deaf = false, frail = false;
 process.on("disconnect", () => process.exit(0)).on("message", (order) => {
   const { type, config } = order;
   if (type === "configure" && config.startsWith("exit")) process.exit(Number(config.slice(5)));
   if (type === "configure") process.send({ type: "ready" }, () => config.startsWith("then") && process.exit(Number(config.slice(5))));
   if (config === "deaf") deaf = true;
+  if (config === "frail") frail = true;
+  if (type === "ping" && frail) process.exit(7);
   if (type === "ping" && !deaf) process.send({ type: "pong" });
   if (type === "stop" && !deaf) process.exit(0);
 });`;
@@ -70,4 +72,15 @@ test("it is told of its pid and its end, answers when asked, and one that does n
   await child.stop();
   expect(said).toContain("killed it does not end");
   expect(seen).toEqual(["test", true, "test"]);
+});
+
+test("one that dies again and again does not hang: it answers when asked, between two lives and at their ends", async () => {
+  const { child, said } = begin("frail", {});
+  const deaths = (): number => said.filter((line) => line === "process died exit 7").length;
+  for (const death of [1, 2]) {
+    await until(() => expect(said.filter((line) => line === "process started")).toHaveLength(death));
+    expect([await child.answers(5000), deaths()]).toEqual([true, death]);
+  }
+  expect([await child.answers(50), deaths()]).toEqual([true, 2]); // a second's pause
+  await child.stop();
 });

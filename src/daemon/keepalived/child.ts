@@ -128,8 +128,9 @@ export class Child<Config, Report extends { readonly type: string }> {
     return this.#asked;
   }
 
-  /** Whether it answers within `ms`. */
+  /** Whether it answers within `ms`. Between two lives it does: a pause that is meant is no hang. */
   answers(ms: number): Promise<boolean> {
+    if (this.#process === undefined) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), ms);
       this.#pong = () => {
@@ -218,6 +219,7 @@ export class Child<Config, Report extends { readonly type: string }> {
   /** Pauses of 0, 1, 2, 4 … seconds for one that does not live long. */
   #over(reason: string, pid: number, code: number | null): void {
     this.#process = undefined;
+    this.#pong();
     this.#orders = [this.#orders.flat()]; // answered in its next life
     if (this.#isEnding) {
       clearTimeout(this.#timer);
