@@ -2,7 +2,7 @@ import { type Operation, sameDest, serviceId } from "../director/director.ts";
 import type { Millis, Script, Server, Service } from "./config.ts";
 import { checkMail, type Mail, quorumMail, removalMail, stopMail } from "./mail.ts";
 import { type Change, isAlive, type ServerState, startServer, stepServer, warmDeadline, weightNow, weightOf } from "./server.ts";
-import { difference, poolChanges, type Table, tableOf } from "./table.ts";
+import { absentOf, difference, poolChanges, removals, type Table, tableOf } from "./table.ts";
 
 /** A virtual service: its servers, the quorum and the sorry server (spec 4.3, 4.4). Pure: changes of checks in, effects out. */
 
@@ -11,6 +11,8 @@ export interface ServiceState {
   readonly hasQuorum: boolean;
   /** The dests as they were last asked for. */
   readonly table: Table;
+  /** Those that are not to be there, and have been taken away if they were (see absentOf). */
+  readonly absent: Table;
 }
 
 export type ServiceEffect =
@@ -41,7 +43,7 @@ export function startService(c: Service, now: Millis): ServiceStep {
   const sum = weightSum(c, servers);
   const hasQuorum = sum >= c.quorum + c.hysteresis;
   const told = hasQuorum ? started(c, sum) : c.sorry === undefined ? [] : lost(c, sum, true);
-  return settle(c, { servers, hasQuorum, table: new Map() }, servers, told, now);
+  return settle(c, { servers, hasQuorum, table: none, absent: none }, servers, told, now);
 }
 
 /** When a slow start wants the next warmService(). */
@@ -146,13 +148,17 @@ function settle(
   const sum = weightSum(c, servers);
   const hasQuorum = s.hasQuorum ? sum > 0 && sum >= c.quorum - c.hysteresis : sum >= c.quorum + c.hysteresis;
   const table = tableOf(c, servers, hasQuorum, now);
+  const absent = absentOf(c, servers, hasQuorum, table, s.absent);
+  // Nobody has put these there in this life. What a reload brings has not been there in an earlier one either.
+  const strays = new Map([...absent].filter(([id]) => when === "run" && !s.absent.has(id) && !s.table.has(id)));
   const quorum = hasQuorum === s.hasQuorum ? [] : hasQuorum ? gained(c, sum, when === "reload") : lost(c, sum, false);
   const effects = [...news, ...quorum];
   return {
-    state: { servers, hasQuorum, table },
+    state: { servers, hasQuorum, table, absent },
     effects: [
       ...effects.filter((e) => e.type === "log"),
       ...apply(difference(c.specs, s.table, table)),
+      ...apply(c.specs.flatMap((spec) => removals(spec, strays, table))), // apart: mostly there are none, which refuses a list
       ...effects.filter((e) => e.type !== "log"),
     ],
   };
@@ -267,6 +273,7 @@ function lost(c: Service, sum: number, isStart: boolean): ServiceEffect[] {
   ];
 }
 
+const none: Table = new Map();
 const mail = (what: Mail): ServiceEffect[] => [{ type: "mail", mail: what }];
 const log = (text: string): ServiceEffect => ({ type: "log", text });
 const run = (script: Script | undefined, about: string): ServiceEffect[] =>

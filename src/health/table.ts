@@ -1,6 +1,6 @@
 import { type DestSpec, familyOfService, type Operation, type ServiceSpec } from "../director/director.ts";
 import { familyOf, type Ip } from "../net/ip.ts";
-import type { Millis, Service } from "./config.ts";
+import type { Millis, Server, Service } from "./config.ts";
 import { isAlive, type ServerState, weightNow } from "./server.ts";
 
 /** The dests a service is to have, and the operations from one such table to another (spec 4.3, 4.4). */
@@ -24,6 +24,18 @@ export function tableOf(c: Service, servers: readonly ServerState[], hasQuorum: 
   return table;
 }
 
+/**
+ * The dests that are not to be in it. An alpha server of which nothing is known yet is not among them, unless the sorry server
+ * stands in: it may be in the table from an earlier life of this process, and goes on to serve until its first verdict.
+ * @param before those that were so far
+ */
+export function absentOf(c: Service, servers: readonly ServerState[], hasQuorum: boolean, table: Table, before: Table): Table {
+  const isSorry = c.sorry !== undefined && !hasQuorum;
+  const isMeant = ({ dest }: Server, i: number): boolean => isSorry || servers[i]!.isKnown || before.has(idOf(dest));
+  const all = [...c.servers.filter(isMeant), ...(c.sorry === undefined ? [] : [c.sorry])];
+  return new Map(all.flatMap(({ dest }) => (table.has(idOf(dest)) ? [] : [[idOf(dest), dest] as const])));
+}
+
 /** What to do in every one of these services of the director. Dests come before others go, so that there is one at any time. */
 export function difference(specs: readonly ServiceSpec[], actual: Table, wanted: Table): Operation[] {
   return specs.flatMap((spec) => {
@@ -35,13 +47,19 @@ export function difference(specs: readonly ServiceSpec[], actual: Table, wanted:
       if (before === undefined) operations.push({ op: "add-dest", key, dest: destIn(spec, dest) });
       else if (!isSame(before, dest)) operations.push({ op: "edit-dest", key, dest: destIn(spec, dest) });
     }
-    for (const [id, dest] of actual) {
-      if (wanted.has(id) || !fits(spec, dest)) continue;
-      const { addr, port } = destIn(spec, dest);
-      operations.push({ op: "delete-dest", key, dest: { addr, port } });
-    }
-    return operations;
+    return [...operations, ...removals(spec, actual, wanted)];
   });
+}
+
+/** Dests that the service is to have no more. Two of a configuration may be one in the table: by their ports (see destIn). */
+export function removals(spec: ServiceSpec, actual: Table, wanted: Table): Operation[] {
+  const gone = [...actual].filter(([id, dest]) => !wanted.has(id) && fits(spec, dest));
+  if (gone.length === 0) return [];
+  const staying = new Set([...wanted.values()].map((dest) => idOf(destIn(spec, dest))));
+  return gone
+    .map(([, dest]) => destIn(spec, dest))
+    .filter((dest) => !staying.has(idOf(dest)))
+    .map(({ addr, port }) => ({ op: "delete-dest", key: spec.key, dest: { addr, port } }));
 }
 
 /** The pool of a FullNAT service: what comes, then what goes. */

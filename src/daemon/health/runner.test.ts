@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { Table } from "../../director/table.ts";
 import type { Result } from "../../health/checker.ts";
 import type { Check, HealthConfig, Service } from "../../health/config.ts";
+import { applyForgiving } from "../../health/forgiving.ts";
 import { check, dest, server, service, sorry, spec } from "../../health/testing.ts";
 import { ip } from "../../net/ip.ts";
 import { runHealth } from "./runner.ts";
@@ -19,7 +21,8 @@ describe("the checks of a configuration", () => {
   test("are tried as their times say, and change the table by what they find", () => {
     const world = new FakeWorld();
     const health = runHealth(config(two()), world);
-    expect(world.take()).toEqual(["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "run gained"]);
+    const start = ["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "delete-dest 10.0.0.99", "run gained"];
+    expect(world.take()).toEqual(start);
     world.pass(17_000);
     expect(world.tries.map((t) => t.at)).toEqual([6000, 6000, 16_000, 16_000]);
     world.results.set("10.0.0.11", failed);
@@ -67,6 +70,42 @@ describe("the checks of a configuration", () => {
     health.holds(new Set([ip("192.0.2.1")]));
     world.pass(10_000);
     expect(world.tries.length).toBe(4);
+  });
+});
+
+describe("checks that begin where others have died", () => {
+  const table = new Table({ maxServices: 9, maxDests: 99, isUnicast: () => true });
+  const begin = (c: Service) => {
+    const world = new FakeWorld();
+    world.apply = (list) => void applyForgiving({ apply: (some) => table.apply(some).refusals }, list);
+    return { world, health: runHealth(config(c), world, 0) };
+  };
+  const there = (): string[] => table.service(spec.key)!.dests.map(({ spec: d }) => `${d.addr} ${d.weight}`);
+  const alone = service({ sorry, servers: [checked(11)] });
+
+  test("relieve the sorry server, and touch nothing that is somebody else's", () => {
+    const before = begin(alone);
+    before.world.results.set("10.0.0.11", failed);
+    before.world.pass(7000);
+    before.health.close(); // as a kill does
+    table.apply([{ op: "add-dest", key: spec.key, dest: dest("10.0.0.77") }]);
+    expect(there().sort()).toEqual(["10.0.0.77 1", "10.0.0.99 1"]);
+    begin(alone).health.close();
+    expect(there().sort()).toEqual(["10.0.0.11 1", "10.0.0.77 1"]);
+    table.apply([{ op: "flush" }]);
+  });
+
+  test("let alpha servers serve on until their first verdict, and take out those that have died meanwhile", () => {
+    const c = service({ servers: [checked(11, 1, { alpha: true }), checked(12, 1, { alpha: true })] });
+    const before = begin(c);
+    before.world.pass(7000);
+    before.health.close();
+    const { world, health } = begin(c);
+    world.results.set("10.0.0.11", failed);
+    expect(there().sort()).toEqual(["10.0.0.11 1", "10.0.0.12 1"]);
+    world.pass(7000);
+    expect(there()).toEqual(["10.0.0.12 1"]);
+    health.stop();
   });
 });
 
@@ -153,7 +192,7 @@ describe("another configuration", () => {
     health.replace(config(two({ name: "[192.0.2.9]:tcp:80", omega: true })));
     expect(world.take()).toEqual([
       ...["delete-dest 10.0.0.12", "run down12", "run lost", "delete-service"],
-      ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "run gained"],
+      ...["add-service", "add-dest 10.0.0.11 3", "add-dest 10.0.0.12 2", "delete-dest 10.0.0.99", "run gained"],
     ]);
     health.replace(config());
     expect(world.take()).toEqual([
