@@ -27,6 +27,25 @@ export function failureOf(error: unknown): Failure | undefined {
   return { exit, line: advice === undefined ? line : `${line}; ${advice}` };
 }
 
+/**
+ * Of a job that comes again and again: a system call that fails is told once, and tried again the next time. Anything else is
+ * a defect, and thrown.
+ */
+export function retried(job: () => void, tell: (reason: string) => void): () => void {
+  let told = "";
+  return () => {
+    try {
+      job();
+      told = "";
+    } catch (error) {
+      if (!(error instanceof Fault || (error instanceof Error && "syscall" in error))) throw error;
+      const reason = explain(error);
+      if (reason !== told) tell(reason);
+      told = reason;
+    }
+  };
+}
+
 /** A Fault that wraps another says what was tried; the innermost says why not. */
 function rootCode(fault: Fault): string {
   return fault.cause instanceof Fault && kinds[fault.code] === undefined ? rootCode(fault.cause) : fault.code;

@@ -1,9 +1,10 @@
 import type { EngineDirector, Log, LogValues, OpenDirector } from "../director/engine.ts";
 import type { ExplainQuery, Status } from "../director/status.ts";
-import { explain, Fault } from "../fault.ts";
+import { explain } from "../fault.ts";
 import { netnsCookie } from "../platform/namespace.ts";
 import { VERSION } from "../version.ts";
 import { createApi } from "./api.ts";
+import { retried } from "./failure.ts";
 import { claimNamespace, listenPrivately, type Places } from "./instance.ts";
 import { metricsText } from "./metrics/lvsd.ts";
 import { serveMetrics } from "./metrics/server.ts";
@@ -87,7 +88,11 @@ async function serve({ director, totals }: Engine, options: LvsdOptions, world: 
   const server = createApi(host, log, VERSION);
   await listenPrivately(server, places.socket);
   const exporter = options.metrics && (await serveMetrics(options.metrics, metrics, log).catch(closing(server)));
-  const clock = setInterval(ticker(director, world), TICK);
+  const tick = retried(
+    () => director.tick(world.now()),
+    (reason) => log.error("tick failed", { reason }),
+  );
+  const clock = setInterval(tick, TICK);
   announce(director, world);
 
   let stopped: Promise<void> | undefined;
@@ -129,22 +134,6 @@ function pathOf(director: EngineDirector): LogValues {
     interfaces: attachments.map((attachment) => attachment.interface).join(",") || "none",
     hook: each(attachments.map((attachment) => attachment.hook)),
     mode: each(attachments.map((attachment) => attachment.mode)),
-  };
-}
-
-/** A system call that fails in a tick is told once and tried again; anything else is a defect and ends the process. */
-function ticker(director: EngineDirector, { now, log }: World): () => void {
-  let told = "";
-  return () => {
-    try {
-      director.tick(now());
-      told = "";
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      const reason = explain(error);
-      if (reason !== told) log.error("tick failed", { reason });
-      told = reason;
-    }
   };
 }
 

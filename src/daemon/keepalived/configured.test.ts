@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { BfdConfig } from "../../bfd/config.ts";
 import type { Operation } from "../../director/director.ts";
+import type { LogValues } from "../../director/engine.ts";
+import { Fault } from "../../fault.ts";
 import type { Service } from "../../health/config.ts";
 import { server, service, spec } from "../../health/testing.ts";
 import { ip } from "../../net/ip.ts";
@@ -202,6 +204,19 @@ test("a table that is emptied at the start has nothing left over", async () => {
   start(wanted([mail], { flush: true }));
   await vi.waitFor(() => expect(orders()).toHaveLength(2), { timeout: 10_000 });
   expect(words()).toEqual(["flush"]);
+});
+
+test("a look at the director that fails is told once, and tried again", async () => {
+  let looks = 0;
+  director.service = () => {
+    looks++;
+    throw new Fault("netlink", "ENOBUFS", "no buffer space");
+  };
+  const said: string[] = [];
+  const log = { ...silent, error: (event: string, values: LogValues = {}) => void said.push(`${event} ${values.reason}`) };
+  start(wanted([service({ passive: 1 })]), { log });
+  await vi.waitFor(() => expect(looks).toBe(2), { timeout: 10_000 });
+  expect(said).toEqual(["look failed netlink: no buffer space"]);
 });
 
 test("a child that cannot do its work ends all at the start, and not when a reload brings it", async () => {

@@ -12,6 +12,7 @@ import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { SessionStatus } from "../bfd/status.ts";
 import type { State } from "../dump/facts.ts";
 import type { Asked } from "../dump/hear.ts";
+import { retried } from "../failure.ts";
 import { failureWatch } from "../health/failures.ts";
 import type { Report as HealthReport } from "../health/process.ts";
 import type { ServiceStatus } from "../health/status.ts";
@@ -110,13 +111,14 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   /** The processes have what was wanted last. */
   let isSure = false;
   let addresses = "";
-  const look = (): void => {
+  const failed = (reason: string): void => log.error("look failed", { reason });
+  const look = retried(() => {
     if (!wanted.health.services.some((service) => service.suspendWithout !== undefined)) return;
     const now = heldAddresses();
     if (addresses === now.join()) return;
     addresses = now.join();
     health?.send({ type: "addresses", addresses: now });
-  };
+  }, failed);
   const onReport = (report: HealthReport): void => {
     if (report.type === "apply") applyAll(isStopped ? lastly(report.operations, wanted.flushOnStop) : report.operations);
     else if (report.type === "tell") for (const fifo of fifos) fifo.write(report.line);
@@ -201,10 +203,10 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     applyAll(still);
   };
   const suspectsOf = failureWatch(around.director);
-  const doubt = (): void => {
+  const doubt = retried(() => {
     const servers = suspectsOf(wanted.health.services);
     if (servers.length > 0) health?.send({ type: "suspect", servers });
-  };
+  }, failed);
   const clock = setInterval(() => {
     look();
     doubt();
