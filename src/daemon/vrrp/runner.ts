@@ -370,14 +370,18 @@ export class VrrpRunner {
     }
   }
 
-  /** Another configuration; who is the same by its identity goes on in its state (spec 1.8). */
-  replace(config: VrrpConfig): void {
+  /**
+   * Another configuration; who is the same by its identity goes on in its state (spec 1.8).
+   * @param between called when those that go have said so, before anything of the new one is done
+   */
+  replace(config: VrrpConfig, between = (): void => {}): void {
     const before = [...this.units.values()];
     for (const unit of before) if (unit.state.name === "master") this.#advertise(unit, unit.priority);
     const known = new Map(before.map((u) => [identity(u.config), u]));
     const old = together([...before.map((u) => this.#holder.holdings(u)), this.#holder.setStatics(config.statics)]);
     const units = config.instances.map((instance) => this.#renew(known, instance));
     for (const unit of known.values()) this.#remove(unit);
+    between();
     this.#config = config;
     this.units.clear();
     for (const unit of units) this.units.set(unit.config.name, unit);

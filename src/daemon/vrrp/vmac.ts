@@ -5,7 +5,7 @@ import type { Instance, VrrpConfig } from "../../vrrp/config.ts";
 import { attribute, concat, NLM_F_CREATE, NLM_F_EXCL, nested, textBytes, uint32Bytes } from "../../wire/netlink.ts";
 import { RTM_DELLINK, RTM_NEWLINK } from "../../wire/rtnetlink.ts";
 import { plainAddress } from "../../wire/rtnetlink-client.ts";
-import { linkHeader } from "../../wire/rtnetlink-link.ts";
+import { type Link, linkHeader } from "../../wire/rtnetlink-link.ts";
 import type { Network } from "./network.ts";
 import { isLinkLocal } from "./ports.ts";
 
@@ -45,7 +45,7 @@ function addVmac(i: Instance, name: string, parent: string, network: Network, lo
   const base = find(parent);
   if (base === undefined) throw new Fault("add VMAC", "ENODEV", `no interface ${parent}`);
   const there = find(name);
-  if (there !== undefined && (there.mac !== virtualMac(i) || there.lower !== base.ifindex)) {
+  if (there !== undefined && !isOurs(there, i, base)) {
     throw new Fault("add VMAC", "EEXIST", `${name} is there and not one of ours`);
   }
   if (there === undefined) {
@@ -112,14 +112,22 @@ export function setSysctl(path: string, value: string | number): void {
   }
 }
 
-export function removeVmacs(config: VrrpConfig, network: Network, log: (text: string) => void): void {
+/** @param next the configuration that comes: what it has too, on the same interface, stays */
+export function removeVmacs(config: VrrpConfig, network: Network, log: (text: string) => void, next?: VrrpConfig): void {
+  const isKept = (i: Instance): boolean =>
+    next?.instances.some((n) => n.vmac === i.vmac && n.interface === i.interface && virtualMac(n) === virtualMac(i)) ?? false;
   for (const instance of config.instances) {
-    const link = network.links().find((l) => l.name === instance.vmac);
-    if (link === undefined || link.mac !== virtualMac(instance)) continue;
+    const find = (name: string | undefined) => network.links().find((l) => l.name === name);
+    const link = find(instance.vmac);
+    if (link === undefined || !isOurs(link, instance, find(instance.interface)) || isKept(instance)) continue;
     try {
       network.client.request(`remove VMAC ${link.name}`, RTM_DELLINK, 0, linkHeader(link.ifindex, 0, 0, 0));
     } catch (error) {
       log(explain(error));
     }
   }
+  network.refresh();
 }
+
+const isOurs = (link: Link, i: Instance, base: Link | undefined): boolean =>
+  link.mac === virtualMac(i) && link.lower === base?.ifindex;

@@ -362,3 +362,35 @@ test("with use_vmac the address stands on a macvlan with the virtual MAC, which 
   await ownedBy(stage.b);
   expect(show()).not.toContain("vrrp.51");
 });
+
+test("a reload takes away virtual MACs that are no longer wanted, and moves one to another link while its router leads", async () => {
+  const block = (link: string, vip: string, words: string): string => `vrrp_instance ${link} {
+  interface ${link}
+  virtual_router_id 51
+  ${FAST}
+  ${words}
+  virtual_ipaddress {
+    ${vip}/32
+  }
+}`;
+  const [first, second] = [block("eth0", VIP, "use_vmac"), block("eth1", "10.9.1.100", "use_vmac")];
+  const show = (): string => ip("-n", stage.a, "-o", "address", "show").replaceAll("\\", "");
+  const links = (): string[] => ip("-n", stage.a, "-o", "link", "show").match(/vrrp\d*\.51@eth\d/g) ?? [];
+  ip("-n", stage.a, "link", "add", "eth1", "type", "veth", "peer", "name", "end1");
+  try {
+    for (const name of ["eth1", "end1"]) ip("-n", stage.a, "link", "set", name, "up");
+    ip("-n", stage.a, "address", "add", "10.9.1.1/24", "dev", "eth1");
+    const node = stage.start("ours", stage.a, `${first}\n${second}`);
+    await until("both lead", () => has(stage.a, VIP) && has(stage.a, "10.9.1.100"));
+    expect(links()).toEqual(["vrrp.51@eth0", "vrrp1.51@eth1"]);
+    node.reload(second);
+    await until("it has moved", () => /vrrp\.51 +inet 10\.9\.1\.100/.test(show()));
+    expect(links()).toEqual(["vrrp.51@eth1"]);
+    expect((await node.status()).map(({ state, counters }) => [state, counters.becameMaster])).toEqual([["MASTER", 1]]);
+    node.reload(block("eth1", "10.9.1.100", ""));
+    await until("it stands on the link itself", () => /eth1 +inet 10\.9\.1\.100/.test(show()));
+    expect(links()).toEqual([]);
+  } finally {
+    ip("-n", stage.a, "link", "delete", "eth1");
+  }
+});

@@ -122,10 +122,12 @@ export function startVrrp(asked: VrrpConfig, { namespace, resume = false, log, o
       before.close();
       notifier.close();
       notifier = openNotifier(next, say);
-      prepare(next, network, say);
       announcer.setPace(paceOf(next));
       delays.configure(next.globals.linkDelays);
-      runner.replace(next);
+      runner.replace(next, () => {
+        removeVmacs(config, network, say, next);
+        prepare(next, network, say);
+      });
       config = next;
     },
     tellBfd(up) {
