@@ -53,6 +53,7 @@ test("a process is scheduled as its file says, in all its threads, and its scrip
   await until("its script has run", () => existsSync(notes) && readFileSync(notes, "utf8").endsWith("\n"));
   expect(readFileSync(notes, "utf8").trim().split(" ")[POLICY - 1]).toBe("0");
   node.reload(conf("vrrp_priority -7"));
+  await until("it may run anywhere again", () => status(pid, "Cpus_allowed_list") === status(process.pid, "Cpus_allowed_list"));
   await until("it is ordinary again", () => status(pid, "VmLck") === "0 kB");
   expect([each(pid, POLICY), each(pid, NICE)]).toEqual([new Set(["0"]), new Set(["-7"])]);
 });

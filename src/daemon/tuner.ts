@@ -1,6 +1,7 @@
 import type { GlobalDefs } from "../config/keywords.ts";
 import { explain } from "../fault.ts";
 import {
+  allowedCpus,
   limitRealTime,
   lockProgram,
   nameProcess,
@@ -42,6 +43,7 @@ const LEAST_BURST = 200_000;
 const STANDARD_BURST = 1_000_000;
 
 export function openTuner(log: (text: string) => void): Tuner {
+  const atStart = allowedCpus();
   let inForce = untuned;
   let realTime = 0;
   let isListening = false;
@@ -65,7 +67,8 @@ export function openTuner(log: (text: string) => void): Tuner {
       const isPlain = tuning.realTime === before.realTime && tuning.nice === before.nice && tuning.burst === before.burst;
       if (!isPlain) steps.push(() => raise(tuning.realTime));
       if (tuning.noSwap !== before.noSwap) steps.push(tuning.noSwap ? lockProgram : unlockMemory);
-      if (tuning.cpus.length > 0 && tuning.cpus.join() !== before.cpus.join()) steps.push(() => setAffinity(tuning.cpus));
+      const cpus = tuning.cpus.length > 0 ? tuning.cpus : atStart;
+      if (tuning.cpus.join() !== before.cpus.join()) steps.push(() => setAffinity(cpus));
       const refused = steps.flatMap(reasonOf);
       if (refused.length > 0) log(`not in force, the kernel refuses: ${refused.join("; ")}`);
     },

@@ -46,6 +46,15 @@ export function setNice(nice: number): void {
   forThreads(`nice ${nice}`, (tid) => c.setpriority(PRIO_PROCESS, tid, nice));
 }
 
+/** The CPUs that this process may run on. */
+export function allowedCpus(): readonly number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";
+  return list.split(",").flatMap((range) => {
+    const [from, to = from] = range.split("-").map(Number);
+    return from === undefined || to === undefined ? [] : Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
 /** Runs on these CPUs only. Throws a Fault (EINVAL when none of them is there). */
 export function setAffinity(cpus: readonly number[]): void {
   const mask = new Uint8Array(CPU_BYTES);
