@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseText } from "../../config/parse.ts";
+import type { Operation, Timeouts } from "../../director/director.ts";
 import { service } from "../../health/testing.ts";
 import { untuned } from "../../tuning.ts";
 import { standardGlobals } from "../../vrrp/config.ts";
@@ -43,6 +44,7 @@ let orders: Orders;
 /** Looks at something while a file is read. */
 let seen: (() => string) | undefined;
 let last: string | undefined;
+let timeouts: Timeouts;
 let troubles: string[];
 let told: string[];
 const note = (message: string): void => void told.push(message);
@@ -62,11 +64,20 @@ beforeEach(() => {
     wanted: () => running,
     vrrp: async () => [],
     carryOut: async (next: Wanted) => {
+      if (next.timeouts !== undefined) director.apply([{ op: "set-timeouts", timeouts: next.timeouts }]);
       running = next;
       return { troubles, operations: 1 };
     },
   };
-  const director = { service: () => undefined };
+  const director = {
+    service: () => undefined,
+    timeouts: () => timeouts,
+    apply(operations: readonly Operation[]) {
+      for (const operation of operations) if (operation.op === "set-timeouts") timeouts = { ...timeouts, ...operation.timeouts };
+      return [];
+    },
+  };
+  timeouts = { tcp: 900, tcpFin: 120, udp: 300 };
   seen = undefined;
   const read = (path: string): Reading => {
     last = seen?.();
@@ -191,6 +202,14 @@ test("an apply may be taken back at once", async () => {
   expect(await orders.revert()).toMatchObject({ isDone: true, file: "/own", changes: [{ fields: [{ from: "3", to: "1" }] }] });
   await vi.advanceTimersByTimeAsync(100_000);
   expect(quorum()).toBe(1);
+});
+
+test("lvs_timeouts that are taken back are as they were, though no file told of them before", async () => {
+  files["/other"] = { wanted: { ...wanted(1), timeouts: { udp: 31 } }, errors: [], notes: [] };
+  await orders.apply("/other", 60);
+  expect(timeouts.udp).toBe(31);
+  await orders.revert();
+  expect(timeouts).toEqual({ tcp: 900, tcpFin: 120, udp: 300 });
 });
 
 test("while one waits nothing else is carried out, and it is said why", async () => {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Director, Service, ServiceKey } from "../../director/director.ts";
+import type { Director, Service, ServiceKey, Timeouts } from "../../director/director.ts";
 import type { Log } from "../../director/engine.ts";
 import type { Change, InForce, Outcome, Plan, Waiting } from "../../director/plan.ts";
 import { explain } from "../../fault.ts";
@@ -35,7 +35,7 @@ export interface Desk {
   /** What was wrong with it at the start, and left out. */
   readonly errors: readonly string[];
   readonly configured: Pick<Configured, "wanted" | "carryOut" | "vrrp">;
-  readonly director: Pick<Director, "service">;
+  readonly director: Pick<Director, "service" | "timeouts" | "apply">;
   readonly log: Log;
   /** ms of a monotonic clock */
   now(): number;
@@ -56,6 +56,8 @@ type Verdict = { readonly next: Running; readonly notes: readonly string[] } | {
 interface Pending {
   readonly file: string;
   readonly before: Running;
+  /** What it has set anew; no file need tell of them. */
+  readonly timeouts: Timeouts | undefined;
   readonly until: number;
   readonly timer: NodeJS.Timeout;
 }
@@ -140,25 +142,35 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     }
     const before = running;
     const changes = await changesTo(found.next);
-    const { troubles, operations } = await carryOut(found.next);
     const isPending = confirmSeconds !== undefined && changes.length > 0;
-    if (isPending) wait(from, before, confirmSeconds);
+    const timeouts = isPending && setsTimeouts(before, found.next) ? director.timeouts() : undefined;
+    const { troubles, operations } = await carryOut(found.next);
+    if (isPending) wait({ file: from, before, timeouts }, confirmSeconds);
     return outcome(from, began, true, remarksOn(from, path, isPending), { notes: found.notes, changes, troubles, operations });
   };
-  const wait = (from: string, before: Running, seconds: number): void => {
+  const wait = (what: Pick<Pending, "file" | "before" | "timeouts">, seconds: number): void => {
     const late = (): void => void inTurn(async () => pending !== undefined && takeBack("it was not confirmed"));
-    pending = { file: from, before, until: now() + seconds * 1000, timer: setTimeout(late, seconds * 1000) };
-    log.info("applied until confirmed", { file: from, seconds });
+    pending = { ...what, until: now() + seconds * 1000, timer: setTimeout(late, seconds * 1000) };
+    log.info("applied until confirmed", { file: what.file, seconds });
   };
   const takeBack = async (reason: string): Promise<Outcome> => {
     const began = now();
-    const { file: of, before, timer } = pending!;
+    const { file: of, before, timeouts, timer } = pending!;
     clearTimeout(timer);
     const changes = await changesTo(before);
-    const { troubles, operations } = await carryOut(before);
+    const { troubles: others, operations } = await carryOut(before);
     pending = undefined;
+    const troubles = timeouts === undefined ? others : [...others, ...setBack(timeouts)];
     log.warn("taken back", { file: of, reason });
     return outcome(before.file, began, true, [], { changes, troubles, operations });
+  };
+  /** @returns what went wrong */
+  const setBack = (timeouts: Timeouts): string[] => {
+    try {
+      return director.apply([{ op: "set-timeouts", timeouts }]).map(({ message }) => message);
+    } catch (error) {
+      return [explain(error)];
+    }
   };
   const nothingWaits = (): Outcome => outcome(running.file, now(), false, ["nothing waits for a confirmation"]);
 
@@ -184,6 +196,9 @@ export function openOrders({ path, errors, configured, director, log, now, read 
     close: () => clearTimeout(pending?.timer),
   };
 }
+
+const setsTimeouts = ({ wanted: before }: Running, { wanted: next }: Running): boolean =>
+  next.timeouts !== undefined && !isDeepStrictEqual(before.timeouts, next.timeouts);
 
 /** A problem of a file as it is anywhere in it: "a.conf:3:5: error: …" without its place. */
 const withoutPlace = (problem: string): string => problem.replace(/^[^\n]*?:\d+(?::\d+)?: /, "");
