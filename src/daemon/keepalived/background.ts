@@ -3,7 +3,14 @@ import { spawn } from "node:child_process";
 /** keepalived without `-n`: a process of its own session does the work, and the one that was called returns when it is ready. */
 
 /** Set in the process that does the work. */
-export const WORKER = "LVSD_BACKGROUND";
+const WORKER = "LVSD_BACKGROUND";
+
+/** Whether this process does the work. Said once: a keepalived that a script of this one calls is not to believe it of itself. */
+export function takeWork(env = process.env): boolean {
+  const isWorker = env[WORKER] !== undefined;
+  delete env[WORKER];
+  return isWorker;
+}
 
 /** @returns the exit code for the caller: 0 when it is ready, else its own */
 export function goToBackground(argv: readonly string[], stay: string): Promise<number> {
@@ -29,7 +36,7 @@ export function goToBackground(argv: readonly string[], stay: string): Promise<n
 
 /** In the process that does the work: the one that waits may go. */
 export function tellReady(): void {
-  if (process.env[WORKER] === undefined || !process.connected) return;
+  if (!process.connected) return;
   process.once("disconnect", () => {});
   process.send?.("ready");
 }

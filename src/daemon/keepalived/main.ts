@@ -6,7 +6,7 @@ import { VERSION } from "../../version.ts";
 import { EXIT_DEFECT } from "../failure.ts";
 import { LINES, type Lines, openLines } from "../lines.ts";
 import { type Ending, type Front, type RunOptions, runDaemon } from "../run.ts";
-import { goToBackground, tellReady, WORKER } from "./background.ts";
+import { goToBackground, takeWork, tellReady } from "./background.ts";
 import { type KeepalivedOptions, parseKeepalivedLine } from "./line.ts";
 import { phraseLog } from "./phrases.ts";
 import { type PidFile, type PidName, pidPath, takePidFile } from "./pid-file.ts";
@@ -21,13 +21,14 @@ const NAME = "keepalived";
 const EXIT = { fatal: 1, config: 2, permission: 4, noFile: 6 } as const;
 
 export async function main(argv: readonly string[], open: OpenDirector): Promise<void> {
+  const isWorker = takeWork();
   const line = parseKeepalivedLine(argv);
   if ("print" in line) {
     process[line.to].write(line.print);
     process.exitCode = line.exit;
   } else if ("test" in line) judge(line.test, line.logTo);
-  else if (line.run.fork && process.env[WORKER] === undefined) process.exit(await goToBackground(argv, "--dont-fork"));
-  else await serve(line.run, argv, open);
+  else if (line.run.fork && !isWorker) process.exit(await goToBackground(argv, "--dont-fork"));
+  else await serve(line.run, argv, open, isWorker);
 }
 
 function judge(options: KeepalivedOptions, logTo: string | undefined): void {
@@ -38,7 +39,7 @@ function judge(options: KeepalivedOptions, logTo: string | undefined): void {
   process.exitCode = exit;
 }
 
-async function serve(options: KeepalivedOptions, argv: readonly string[], open: OpenDirector): Promise<void> {
+async function serve(options: KeepalivedOptions, argv: readonly string[], open: OpenDirector, isWorker: boolean): Promise<void> {
   process.stderr.on("error", () => {}); // whoever read the log is gone
   if (options.umask !== undefined) process.umask(options.umask);
   nameProcess(NAME);
@@ -64,7 +65,7 @@ async function serve(options: KeepalivedOptions, argv: readonly string[], open: 
     begin: (wanted, run) => begin(wanted, run, { options, pids, write, change }),
     ready() {
       write("Startup complete");
-      tellReady();
+      if (isWorker) tellReady();
     },
     care: {
       onStart: (name, pid) => pids.take(name === "health" ? "checkers" : (name as PidName), pid),

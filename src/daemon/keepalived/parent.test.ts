@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ctime, openLines } from "../lines.ts";
 import { askForTime, periodOf, startWatchdog } from "../watchdog.ts";
+import { takeWork } from "./background.ts";
 import { runOnce } from "./once.ts";
 import { phraseLog } from "./phrases.ts";
 import { pidPath, takePidFile } from "./pid-file.ts";
@@ -27,6 +28,11 @@ test("a script that is waited for ends with its code, or by TERM and then KILL w
   await new Promise((done) => setTimeout(done, 100));
   const state = existsSync(`/proc/${child}/stat`) ? readFileSync(`/proc/${child}/stat`, "utf8").split(") ")[1]![0] : "gone";
   expect(["gone", "Z"]).toContain(state); // what it started is ended too
+});
+
+test("a keepalived that a script of one in the background calls goes to the background itself", () => {
+  const env: NodeJS.ProcessEnv = { LVSD_BACKGROUND: "1", PATH: "/bin" };
+  expect([takeWork(env), env, takeWork(env)]).toEqual([true, { PATH: "/bin" }, false]);
 });
 
 test("a pid file is held by one; one that nobody holds, or whose pid another program has, is taken over", () => {
