@@ -29,6 +29,8 @@ export interface Surroundings {
 export interface OpenHealth extends Health {
   /** The BFD sessions that are up, all of them. */
   tellBfd(up: readonly string[]): void;
+  /** When every script that was to run has begun. */
+  scriptsBegun(): Promise<unknown>;
 }
 
 export function openHealth(config: HealthConfig, around: Surroundings): OpenHealth {
@@ -65,6 +67,7 @@ export function openHealth(config: HealthConfig, around: Surroundings): OpenHeal
   return {
     ...health,
     tellBfd: (up) => bfd.tell(up),
+    scriptsBegun: () => Promise.all([...queues.values()].map((queue) => queue.drained())),
     replace(next) {
       tls = next.tls;
       health.replace(secured(next));

@@ -1,4 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseText } from "../../config/parse.ts";
 import type { HealthConfig } from "../../health/config.ts";
@@ -77,6 +80,38 @@ test("it tells its parent what to do as servers come and go, and takes the servi
   send({ type: "stop" });
   expect(await ended).toBe(0);
   expect(heard).toEqual(["delete-dest", "delete-service"]);
+});
+
+test("what it says at a stop arrives though its parent is busy, and every down script has begun", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lvsd-health-stop-"));
+  const script = join(folder, "down");
+  writeFileSync(script, `#!/bin/sh\nsleep 1\necho down >> ${folder}/out\n`, { mode: 0o755 });
+  const servers = (vs: number): string[] =>
+    Array.from(
+      { length: 20 },
+      (_, i) => `real_server 127.0.1.${i + 1} 80 { ${vs < 2 && i === 0 ? `notify_down ${script}` : ""}\n}`,
+    );
+  const services = Array.from({ length: 300 }, (_, vs) => {
+    const head = ["protocol TCP", "lb_algo rr", "lb_kind NAT", "omega"];
+    return [`virtual_server 192.0.2.1 ${vs + 1} {`, ...head, ...servers(vs), "}"].join("\n");
+  });
+  try {
+    const { heard, ended, until, send } = begin();
+    send({ type: "configure", config: fromConfig(parseText(services.join("\n")).config).health });
+    await until("ready");
+    heard.length = 0;
+    send({ type: "stop" });
+    await new Promise((done) => setTimeout(done, 10)); // the order leaves
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    expect(await ended).toBe(0);
+    const count = (word: string): number => heard.filter((one) => one === word).length;
+    expect([count("delete-dest"), count("delete-service")]).toEqual([6000, 300]);
+    const lines = (): string => readFileSync(join(folder, "out"), { encoding: "utf8", flag: "a+" });
+    for (let i = 0; i < 200 && lines().length < 10; i++) await new Promise((done) => setTimeout(done, 20));
+    expect(lines()).toBe("down\ndown\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("without its parent it ends and asks for nothing more", async () => {

@@ -30,8 +30,8 @@ export type Order =
   | { readonly type: "suspect"; readonly servers: readonly Suspect[] }
   | { readonly type: "status" }
   | { readonly type: "ping" }
-  /** Take the services away and end. */
-  | { readonly type: "stop" };
+  /** Take the services away and end, within so many ms; down scripts that wait for others are waited for no longer. */
+  | { readonly type: "stop"; readonly within?: number };
 
 /** To the parent. */
 export type Report =
@@ -54,7 +54,8 @@ export interface Parent {
   /** Before what is configured with it begins. */
   tune?(tuning: Tuning): void;
   log(text: string): void;
-  end(): void;
+  /** When these are done and everything is sent, or `within` ms have passed. */
+  end(last?: Promise<unknown>, within?: number): void;
 }
 
 /** What is done about orders. `gone`: the parent is no more. */
@@ -94,34 +95,42 @@ export function obey(parent: Parent, bootstrap?: number): { order(order: Order):
       else if (order.type === "ping") parent.send({ type: "pong" });
       else {
         health?.stop();
-        parent.end();
+        parent.end(health?.scriptsBegun(), order.within);
       }
     },
     gone() {
       health?.close();
-      parent.end();
+      parent.end(undefined, LINGER);
     },
   };
 }
 
-const LINGER = 50; // ms, for the last messages to leave
+const LINGER = 50; // ms, for the log
+const PATIENCE = 5000; // ms, as `child_wait_time` when nothing is said
 
 export function main(): void {
   const line = openLines();
   process.stderr.on("error", () => {}); // whoever read the log is gone
   let isEnding = false;
   const tuner = openTuner(line);
+  /** Everything so far is on its way: what is beyond the socket's buffer waits in this process, and would go with it. */
+  let sent = Promise.resolve();
+  const send = (report: Report): void => {
+    if (process.connected) sent = new Promise((resolve) => process.send?.(report, undefined, undefined, () => resolve()));
+  };
   const { order, gone } = obey({
-    send: (report) => void (process.connected && process.send?.(report)),
+    send,
     tune: tuner.apply,
     log: line,
-    end() {
+    end(last, within = PATIENCE) {
       if (isEnding) return;
       isEnding = true;
-      setTimeout(() => process.exit(0), LINGER);
+      setTimeout(() => process.exit(0), within);
+      const isSent = Promise.resolve(last).then(() => sent);
+      void isSent.then(() => setTimeout(() => process.exit(0), LINGER));
     },
   });
-  hearDumpSignals((what) => void (process.connected && process.send?.({ type: "dump", what } satisfies Report)));
+  hearDumpSignals((what) => send({ type: "dump", what }));
   process.on("disconnect", gone).on("message", order);
   process.on("SIGTERM", () => order({ type: "stop" })).on("SIGINT", () => order({ type: "stop" }));
 }

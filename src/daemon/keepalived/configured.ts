@@ -35,6 +35,9 @@ const LOOK = 1000;
 const LONGEST_HAND_OVER = 1000;
 const ARRIVAL = 100;
 
+/** So long before it would be killed the checkers process ends at a stop, whatever its scripts do: ms. */
+const SOONER = 300;
+
 /** For mails about the stop to leave, ms. */
 const LAST_MAILS = 2000;
 
@@ -269,7 +272,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       await Promise.all([bfd.stop(), vrrp?.stop({ leave: leaveVips })]);
       await delay(handOver);
       if (!leave && wanted.flushOnStop === "all") applyAll([{ op: "flush" }]);
-      await (leave ? health?.abandon() : health?.stop());
+      await (leave ? health?.abandon() : health?.stop({ within: Math.max(0, wanted.parent.childWait - SOONER) }));
       if (!leave) {
         if (wanted.flushOnStop !== "all") takeAway(owner.leftovers([]));
         owner.forget();

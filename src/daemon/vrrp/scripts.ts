@@ -47,6 +47,7 @@ export class ScriptQueue {
   readonly #waiting: Script[] = [];
   readonly #log: (text: string) => void;
   #isBusy = false;
+  readonly #drained: (() => void)[] = [];
   /** How long one may hold up the next, ms. */
   readonly #patience: number;
 
@@ -58,6 +59,11 @@ export class ScriptQueue {
   add(script: Script): void {
     this.#waiting.push(script);
     this.#next();
+  }
+
+  /** When none waits any more; the last one may still be running. */
+  drained(): Promise<void> {
+    return this.#waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => this.#drained.push(resolve));
   }
 
   #next(): void {
@@ -85,5 +91,6 @@ export class ScriptQueue {
       done();
     });
     child.once("exit", done);
+    if (this.#waiting.length === 0) for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
