@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { anyOf } from "../net/ip.ts";
 import { FOREVER, type InterfaceAddress } from "../wire/rtnetlink-address.ts";
 import {
@@ -77,6 +78,18 @@ export function changes(wanted: Held, own: Held, actual: Held): readonly Change[
   const routes = differ("route", routeKey, wanted.routes, own.routes, actual.routes);
   const rules = differ("rule", ruleKey, wanted.rules, own.rules, actual.rules);
   return [...rules.gone, ...routes.gone, ...addresses.gone, ...addresses.made, ...routes.made, ...rules.made];
+}
+
+/** Those of `before` that are wanted still, but otherwise: with another label, another source, other next hops. */
+export const altered = (before: Held, wanted: Held): Held => ({
+  addresses: otherwise(addressKey, before.addresses, wanted.addresses),
+  routes: otherwise(routeKey, before.routes, wanted.routes),
+  rules: [], // all of a rule is its key
+});
+
+function otherwise<T>(key: (value: T) => string, before: readonly T[], wanted: readonly T[]): T[] {
+  const now = new Map(wanted.map((v) => [key(v), v]));
+  return unique(before, key).filter((v) => now.has(key(v)) && !isDeepStrictEqual(v, now.get(key(v))));
 }
 
 interface Difference {

@@ -1,4 +1,4 @@
-import { type Change, changes, type Held, holdings, nothingHeld, onLinks, together } from "../../vrrp/addresses.ts";
+import { altered, type Change, changes, type Held, holdings, nothingHeld, onLinks, together } from "../../vrrp/addresses.ts";
 import type { VrrpConfig } from "../../vrrp/config.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
 import type { Announcer } from "./announcer.ts";
@@ -93,7 +93,7 @@ export class Holder {
 
   /**
    * What is there of ours and should not be goes; what should be there comes (back).
-   * @param gone what instances had that are no more
+   * @param gone what there was before: what of it is not wanted any more goes, what is wanted otherwise is made anew
    * @returns how many things each instance that holds got back
    */
   reconcile(units: readonly Unit[], gone: Held = nothingHeld): ReadonlyMap<Unit, number> {
@@ -101,8 +101,12 @@ export class Holder {
     const holding = units.filter((u) => u.isHolding);
     const fixed = this.#fixed();
     const own = together([...all.values(), fixed, gone]);
+    const wanted = together([...holding.map((u) => all.get(u)!), fixed]);
     const tables = [...new Set(own.routes.map((r) => r.table))];
-    const todo = changes(together([...holding.map((u) => all.get(u)!), fixed]), own, this.#network.held(tables));
+    const there = (): Held => this.#network.held(tables);
+    const stale = altered(gone, wanted);
+    if (listOf(stale).length > 0) this.#apply(changes(nothingHeld, stale, there())); // the kernel may take others with them
+    const todo = changes(wanted, own, there());
     this.#apply(todo);
     const made = new Set<unknown>(todo.filter((c) => c.op === "add").map((c) => c.value));
     return new Map(holding.map((unit) => [unit, listOf(all.get(unit)!).filter((thing) => made.has(thing)).length]));

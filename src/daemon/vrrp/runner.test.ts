@@ -3,14 +3,15 @@ import { type Ip, ip } from "../../net/ip.ts";
 import { mac } from "../../net/mac.ts";
 import { untuned } from "../../tuning.ts";
 import type { Heard } from "../../vrrp/accept.ts";
-import { addressKey, type Change } from "../../vrrp/addresses.ts";
-import type { Instance, SyncGroup, VrrpConfig } from "../../vrrp/config.ts";
+import { addressKey, type Change, routeKey } from "../../vrrp/addresses.ts";
+import type { Instance, SyncGroup, VirtualRoute, VrrpConfig } from "../../vrrp/config.ts";
 import { standardGlobals } from "../../vrrp/config.ts";
 import { fifoLine } from "../../vrrp/notify.ts";
 import { instance, noNotify, noTracking } from "../../vrrp/testing.ts";
 import type { InterfaceAddress } from "../../wire/rtnetlink-address.ts";
 import { plainAddress } from "../../wire/rtnetlink-client.ts";
 import type { Link } from "../../wire/rtnetlink-link.ts";
+import type { Route } from "../../wire/rtnetlink-route.ts";
 import { openVrrpIpv4 } from "../../wire/vrrp-packet.ts";
 import { VrrpRunner } from "./runner.ts";
 
@@ -27,6 +28,7 @@ class Node {
   readonly values = new Map<string, boolean | number | undefined>();
   links: Link[];
   addresses: InterfaceAddress[];
+  routes: Route[] = [];
   wakeAt: number | undefined;
   hears: ((vrid: number, heard: Heard) => void)[] = [];
   readonly world: World;
@@ -45,7 +47,7 @@ class Node {
       },
       network: {
         ...{ links: () => this.links, refresh() {}, watchRoutes() {}, changeLink() {}, close() {}, client: undefined as never },
-        held: () => ({ addresses: [...this.addresses], routes: [], rules: [] }),
+        held: () => ({ addresses: [...this.addresses], routes: [...this.routes], rules: [] }),
         apply: (change) => this.apply(change),
       },
       announcer: {
@@ -75,9 +77,9 @@ class Node {
   }
 
   apply({ op, kind, value }: Change): void {
-    if (kind !== "address") return;
-    this.addresses = this.addresses.filter((a) => addressKey(a) !== addressKey(value));
-    if (op === "add") this.addresses.push(value);
+    if (kind === "rule") return;
+    if (kind === "address") this.addresses = changed(addressKey, this.addresses, op, value);
+    else this.routes = changed(routeKey, this.routes, op, value);
   }
 
   setLink(name: string, isUp: boolean): void {
@@ -87,6 +89,12 @@ class Node {
 
   has = (address: string): boolean => this.addresses.some((a) => a.address === address);
   states = (): string => [...this.runner.units.values()].map((u) => u.state.name).join(" ");
+}
+
+function changed<T>(key: (thing: T) => string, list: readonly T[], op: Change["op"], value: T): T[] {
+  const isThere = list.some((one) => key(one) === key(value));
+  if (op === "delete") return list.filter((one) => key(one) !== key(value));
+  return isThere ? [...list] : [...list, value];
 }
 
 class World {
@@ -386,4 +394,26 @@ test("a VMAC interface of the right name on another link is not used", () => {
   expect(node.lines).toContain("(VI_1) entering FAULT state (interface vrrp.51 is not on eth0)");
   place(2);
   expect([node.states(), node.has(VIP)]).toEqual(["master", true]);
+});
+
+test("a reload that only changes what an address or a route is like makes these anew, and nothing else", () => {
+  const route: Omit<VirtualRoute, "mtu"> = {
+    ...{ family: "ipv4", prefix: ip("10.7.0.0"), length: 16, via: undefined, dev: "eth0", source: undefined, table: 254 },
+    ...{ metric: 0, scope: undefined, type: "unicast", onlink: false, tos: 0, hops: [] },
+  };
+  const wanted = (label: string, mtu: number | undefined): VrrpConfig =>
+    config([{ addresses: [{ ...address(VIP), label }, address("10.0.0.101")], routes: [{ ...route, mtu }] }]);
+  const node = new World().add(wanted("", undefined));
+  node.runner.start();
+  node.world.pass(20_000);
+  const before = node.announced.length;
+  const other = node.addresses.find((a) => a.address === "10.0.0.101");
+  node.runner.replace(wanted("eth0:v", 1400));
+  expect(node.addresses.find((a) => a.address === VIP)?.label).toBe("eth0:v");
+  expect(node.addresses.find((a) => a.address === "10.0.0.101")).toBe(other);
+  expect(node.routes.map(({ mtu }) => mtu)).toEqual([1400]);
+  expect([node.states(), node.announced.length > before]).toEqual(["master", true]);
+  const after = node.announced.length;
+  node.runner.replace(wanted("eth0:v", 1400));
+  expect(node.announced).toHaveLength(after);
 });

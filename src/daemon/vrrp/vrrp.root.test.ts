@@ -394,3 +394,18 @@ test("a reload takes away virtual MACs that are no longer wanted, and moves one 
     ip("-n", stage.a, "link", "delete", "eth1");
   }
 });
+
+test("a reload changes labels, scopes and MTUs in the kernel, and a route that needs the address comes back with it", async () => {
+  const wanted = (more: string, route: string): string =>
+    conf(150, { words: `${FAST}\n virtual_routes {\n 10.7.0.0/16 src ${VIP} dev eth0 ${route}\n }`, vips: `${VIP}/32 ${more}` });
+  const node = stage.start("ours", stage.a, wanted("", ""));
+  await ownedBy(stage.a);
+  node.reload(wanted("label eth0:v scope link", "mtu 1400"));
+  const show = (...what: string[]): string => ip("-n", stage.a, ...what);
+  await until("the address has a label", () => /10\.9\.0\.100\/32 scope link.* eth0:v/.test(show("address", "show")));
+  await until("the route has an MTU", () => /10\.7\.0\.0\/16 .*mtu 1400/.test(show("route")));
+  node.reload(wanted("label eth0:w", "mtu 1400"));
+  await until("the address has another label", () => /10\.9\.0\.100\/32 scope global.* eth0:w/.test(show("address", "show")));
+  expect(show("route")).toMatch(/10\.7\.0\.0\/16 .*mtu 1400/);
+  expect((await node.status()).map(({ state, counters }) => [state, counters.becameMaster])).toEqual([["MASTER", 1]]);
+});
