@@ -219,6 +219,17 @@ test("a look at the director that fails is told once, and tried again", async ()
   expect(said).toEqual(["look failed netlink: no buffer space"]);
 });
 
+test("a stop in the middle of the start starts nothing more", async () => {
+  writeFileSync(join(folder, "slow.mjs"), 'process.on("message", ({ type }) => type === "stop" && process.exit(0))');
+  const started: string[] = [];
+  const care = { onStart: (name: string): void => void started.push(name) };
+  const sessions = [{ name: "peer" } as BfdConfig["sessions"][number]];
+  const it = start(wanted([web], { bfd: { sessions, tuning: untuned } }), { care, program: () => join(folder, "slow.mjs") });
+  await it.stop({ leave: false });
+  await it.begun;
+  expect(started).toEqual(["health"]);
+});
+
 test("a child that cannot do its work ends all at the start, and not when a reload brings it", async () => {
   writeFileSync(join(folder, "dead.mjs"), 'process.on("message", () => process.exit(2))');
   const said: string[] = [];

@@ -174,14 +174,15 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     }
     return isKnown && isDeepStrictEqual(before, next) ? undefined : vrrp?.configure(next);
   };
+  const toBfd = async (before: Wanted, next: Wanted, isKnown: boolean): Promise<string | undefined> => {
+    if (isStopped) return undefined;
+    return before !== next && isKnown && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd);
+  };
   /** Also the first one, from nothing. @param isKnown the processes have what was wanted before */
   const begin = async (before: Wanted, next: Wanted, isKnown: boolean): Promise<string[]> => {
     const services = toHealth(before.health, next.health, isKnown);
     if (before === next) await Promise.race([services, pause(SERVICES_FIRST)]); // no address is taken before its services are there
-    const troubles = await Promise.all([
-      ...[services, toVrrp(before.vrrp, next, isKnown)],
-      before !== next && isKnown && isDeepStrictEqual(before.bfd, next.bfd) ? undefined : bfd.configure(next.bfd),
-    ]);
+    const troubles = await Promise.all([services, toVrrp(before.vrrp, next, isKnown), toBfd(before, next, isKnown)]);
     const real = troubles.filter((trouble) => trouble !== undefined);
     isSure = real.length === 0;
     return real;
