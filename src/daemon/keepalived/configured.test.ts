@@ -25,6 +25,7 @@ process.on("message", (order) => {
   if (["configure", "change"].includes(order.type)) appendFileSync(process.env.LVSD_TEST_ORDERS, JSON.stringify(order) + "\\n");
   const word = order.type === "configure" ? order.config.tls.key : order.change?.common.tls.key;
   if (order.type === "change" && word === "dies") process.exit(1);
+  if (order.type === "change" && word === "late") return process.send({ type: "failed", reason: "late" }, () => process.exit(1));
   if (order.type === "change" && word === "bad") process.send({ type: "failed", reason: "no" });
   else if (order.type === "configure" || order.type === "change") process.send({ type: "ready" });
   isDumb ||= word === "dumb";
@@ -121,6 +122,17 @@ test("what a reload names no more goes though the process dies of it, and its ne
     { op: "delete-dest", key: spec.key, dest: { addr: "10.0.0.13", port: 80 } },
     { op: "delete-service", key: mail.specs[0]!.key },
   ]);
+});
+
+test("what a reload names no more goes also when the process is there again only after the answer", async () => {
+  const it = start(wanted([web, mail]));
+  await it.begun;
+  director.apply([{ op: "add-service", service: mail.specs[0]! }]);
+  director.applied.length = 0;
+  const next = wanted([web]);
+  expect((await it.carryOut({ ...next, health: { ...next.health, tls: { key: "late" } } })).troubles).toEqual(["health: late"]);
+  await vi.waitFor(() => expect(words()).toEqual(["delete-service"]), { timeout: 10_000 });
+  expect(readFileSync(join(folder, "owned"), "utf8")).not.toContain("192.0.2.2");
 });
 
 test("lvs_timeouts are set at the start and when they change, and left alone where the file says nothing", async () => {

@@ -113,6 +113,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
   let asked = 0;
   /** The processes have what was wanted last. */
   let isSure = false;
+  /** The checkers did not do in time what was wanted last: what went by it may still be there. */
+  let isOwing = false;
   let addresses = "";
   const failed = (reason: string): void => log.error("look failed", { reason });
   const look = retried(() => {
@@ -132,6 +134,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       addresses = ""; // a new child knows of none
       look();
       bfd.tell("checker");
+      if (isOwing && !isStopped) settle();
     }
   };
   const applyAll = (operations: readonly Operation[]): void => {
@@ -206,6 +209,12 @@ export function startConfigured(first: Wanted, around: Around): Configured {
     if (still.length > 0) log.info("removing what the checks have left", countsOf(still));
     applyAll(still);
   };
+  /** What is wanted is in place. A process that was between two lives has not known what went. */
+  const settle = (): void => {
+    isOwing = false;
+    takeAway(owner.leftovers(wanted.health.services));
+    owner.settle();
+  };
   const suspectsOf = failureWatch(around.director);
   const doubt = retried(() => {
     const servers = suspectsOf(wanted.health.services);
@@ -232,6 +241,7 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       const isKnown = isSure;
       wanted = next;
       isSure = false; // until it is done
+      isOwing = false;
       if (!isDeepStrictEqual(before.fifos, next.fifos)) {
         for (const fifo of fifos) fifo.close();
         fifos = openFifos(next, log);
@@ -240,11 +250,8 @@ export function startConfigured(first: Wanted, around: Around): Configured {
       if (timeouts !== undefined && !isDeepStrictEqual(before.timeouts, timeouts)) applyAll([{ op: "set-timeouts", timeouts }]);
       owner.expect(next.health.services);
       const troubles = await begin(before, next, isKnown);
-      if (!isStopped && troubles.length === 0) {
-        // A process that was between two lives has not known what went.
-        takeAway(owner.leftovers(next.health.services));
-        owner.settle();
-      }
+      isOwing = troubles.length > 0;
+      if (!isStopped && !isOwing) settle();
       return { troubles, operations: asked - askedBefore };
     },
     vrrp: instances,
