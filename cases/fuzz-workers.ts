@@ -4,6 +4,9 @@ import { DataPathPlane } from "./data-path-plane.ts";
 import { type Fuzzed, fuzz, type Hooks, type Limits, shrunk } from "./fuzzing.ts";
 import { printScript } from "./print.ts";
 
+/** Conns: more than a script opens. Here a slot comes back a round after its conn has ended, in the model at once; a full table has tests of its own. */
+const CAPACITY = 256;
+
 /** Fuzzing in several processes, each with its seeds, its namespace and its tables. */
 
 type Count = Omit<Fuzzed, "failure">;
@@ -32,7 +35,7 @@ export async function work(hooks: Hooks, seed: number, { ms, packets }: Limits):
     isStopped = true;
   };
   process.on("message", stop).on("disconnect", stop).on("SIGINT", stop).on("SIGTERM", stop);
-  const plane = new DataPathPlane(64, hooks[0]);
+  const plane = new DataPathPlane(CAPACITY, hooks[0]);
   const until = performance.now() + ms;
   let count = NOTHING;
   try {
