@@ -6,8 +6,8 @@ import { commentStart, type Line, problemAt, splitPiece, type Word } from "./tok
 
 /** Where text comes from; given by the caller, so that reading stays pure. */
 export interface Files {
-  /** The text of a file, or undefined. */
-  read(path: string): string | undefined;
+  /** The text of a file, or undefined. @param at the line that includes it */
+  read(path: string, at?: Readonly<Place>): string | undefined;
   /** Paths that match a pattern with the shell's wildcards and braces, sorted; a plain name that exists is itself. */
   glob(pattern: string): readonly string[];
   /** True for a directory, a device or a file with an execute bit, which keepalived skips (spec 2.4). */
@@ -50,7 +50,7 @@ export function readLines(path: string, files: Files, options: ReadOptions = {})
 }
 
 /** The place of the text at hand. */
-interface Place {
+export interface Place {
   file: string;
   line: number;
 }
@@ -90,7 +90,7 @@ class Reader {
   }
 
   file(path: string, at: Place | undefined): void {
-    const text = this.source.read(path);
+    const text = this.source.read(path, at);
     if (text === undefined) {
       this.report(at ?? { file: path, line: 0 }, "", "warning", `cannot read file '${path}'`);
       return;

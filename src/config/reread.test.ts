@@ -83,7 +83,33 @@ test("what is said about a virtual server is said each time", () => {
   expect(last.map((lines) => lines.filter(({ words }) => words[0]?.text === "alpha").length)).toEqual([1, 1, 1]);
 });
 
-test("files that are included are read as quickly, and come in their order", () => {
+test("which of two is the first stays the same, whatever file they are in", () => {
+  const texts = { "/k.conf": `include /a\n${block(1, 1)}include /b\n${block(1, 4)}`, "/a": block(1, 2), "/b": block(1, 3) };
+  const rereader = new Rereader();
+  const weights = () =>
+    rereader.parse("/k.conf", files(texts), {}).config.virtualServer.map(({ realServer }) => realServer[0]!.weight);
+  expect([weights(), weights()]).toEqual([
+    [2, 1, 3, 4],
+    [2, 1, 3, 4],
+  ]);
+});
+
+test("a block whose first line belongs to a definition is none, though it was known", () => {
+  const rereader = new Rereader();
+  const text = (head: string) => `${head}\n${block(1, 1)}${block(1, 1)}${block(2, 1)}`;
+  for (const head of ["$X=\\", "$X=\\", "$X=a \\ # more", "$X=a \\ # more"])
+    expect(outcome(rereader.parse("/k.conf", only(text(head)), {})), head).toEqual(parsed(text(head)));
+  expect(parsed(text("$X=\\")).verdict).toBe("refuse");
+});
+
+test("a block within another is none, though it is known from elsewhere", () => {
+  const texts = { "/k.conf": `include /a\n${block(1, 1)}`, "/a": block(2, 1).replace("\n", `\n${block(1, 1)}`) };
+  const rereader = new Rereader();
+  const verdicts = [1, 2].map(() => rereader.parse("/k.conf", files(texts), {}).verdict);
+  expect(verdicts).toEqual(["refuse", "refuse"]);
+});
+
+test("files that are included are read as quickly, and come in the order of reading", () => {
   const rereader = new Rereader();
   const read = (weight: number) =>
     rereader.parse(
@@ -93,9 +119,11 @@ test("files that are included are read as quickly, and come in their order", () 
     );
   const [a] = [read(1), read(2)];
   const again = read(3);
-  expect(again.config.virtualServer.map(({ realServer }) => realServer[0]!.weight)).toEqual([1, 3, 1]);
+  expect(again.config.virtualServer.map(({ realServer }) => realServer[0]!.weight)).toEqual([3, 1, 1]);
   expect(again.lines.length).toBeLessThan(a!.lines.length / 2);
 });
+
+const LATER = (text: string): string => `$L=\\\n${text.trimEnd().split("\n").join(" \\\n")}\n`;
 
 /** Lines that may come in anywhere, many of which break something. */
 const LINES = [
@@ -110,6 +138,10 @@ const LINES = [
   "@other alpha",
   '  "',
   "  alpha",
+  "$X=\\",
+  "  beta \\ ",
+  "$X",
+  "include /c",
   "",
 ];
 const edits = fc.array(
@@ -128,18 +160,37 @@ function edited(text: string, list: readonly Edit[]): string {
   return lines.join("\n");
 }
 
-test("whatever is changed, what is read is what parseConfig reads", () => {
-  const base = `${GLOBALS}${block(1, 1)}\n# between\n${block(2, "$W")}${block(3, 1)}virtual_server_group G {\n  10.1.1.1 80\n}\n`;
-  fc.assert(
-    fc.property(fc.array(edits, { minLength: 1, maxLength: 4 }), (steps) => {
-      const rereader = new Rereader();
-      let text = base;
-      for (const step of [[], ...steps]) {
-        text = edited(text, step);
-        const [got, wanted] = [outcome(rereader.parse("/k.conf", only(text), {})), parsed(text)];
-        if (!isDeepStrictEqual(got, wanted)) expect(got).toEqual(wanted); // which says how they differ, but takes its time
-      }
-    }),
-    { numRuns: 150 },
-  );
-});
+/** Duplicates in files that are included from between blocks, and lines that go on. */
+const BASES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "one file": {
+    "/k.conf": `${GLOBALS}${block(1, 1)}\n# between\n${block(2, "$W")}${block(3, 1)}virtual_server_group G {\n  10.1.1.1 80\n}\n`,
+  },
+  "files in files": {
+    "/k.conf": `include /a\n${GLOBALS}${block(1, 1)}${block(2, 1)}include /b\n${block(3, 1)}`,
+    "/a": block(1, 2),
+    "/b": `${block(2, 2)}include /c\n${block(3, 2)}`,
+    "/c": "",
+  },
+  "lines that go on": {
+    "/k.conf": `${block(1, 1)}${LATER(block(1, 2))}\n${block(2, 1)}$S=\\\n  alpha\n${block(1, 3)}$L\n${block(2, 2)}`,
+  },
+};
+for (const [what, base] of Object.entries(BASES))
+  test(`whatever is changed, what is read is what parseConfig reads: ${what}`, () => {
+    const step = fc.record({ path: fc.constantFrom(...Object.keys(base)), list: edits });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 4 }), (steps) => {
+        const rereader = new Rereader();
+        let texts = base;
+        for (const { path, list } of [{ path: "/k.conf", list: [] }, ...steps]) {
+          texts = { ...texts, [path]: edited(texts[path]!, list) };
+          const [got, wanted] = [
+            outcome(rereader.parse("/k.conf", files(texts), {})),
+            outcome(parseConfig("/k.conf", files(texts), {})),
+          ];
+          if (!isDeepStrictEqual(got, wanted)) expect(got).toEqual(wanted); // which says how they differ, but takes its time
+        }
+      }),
+      { numRuns: 120 },
+    );
+  });

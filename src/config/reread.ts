@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { VirtualServer } from "./keywords.ts";
-import type { Files } from "./lines.ts";
+import type { Files, Place } from "./lines.ts";
 import { type ParseOptions, type ParseResult, parseConfig } from "./parse.ts";
 import type { Line } from "./tokens.ts";
 
@@ -8,14 +8,17 @@ import type { Line } from "./tokens.ts";
  * Reads files again, quickly: a reload mostly finds one line of 70 000 changed. A `virtual_server` whose text is the same as
  * before stays the same value, as long as all that is not a virtual_server is the same too, and nothing was to be said about
  * it. Whatever is not as plain as that is read anew, so that the outcome never differs from parseConfig's, but in this: the
- * places of a value that has moved are those of its first reading, `lines` has only what was read now, and virtual servers
- * come in the order of their files.
+ * places of a value that has moved are those of its first reading, and `lines` has only what was read now.
  */
 
 /** A block from the first column to the first column, with everything inside indented. */
 const BLOCK = /^virtual_server[ \t][^\n{}]*\{[ \t\r]*\n(?:[ \t\r][^\n]*\n|\n)*\}[ \t\r]*$/gm;
 /** What means something else elsewhere: variables, conditions, generators, included files, text that goes on. */
 const CONTEXT = /[$@~\\]|^\s*include/m;
+/** The last line may go on in the next, which then is no block. */
+const GOES_ON = /\\[^\n]*\n$/;
+/** A virtual_server that may stand in a definition of several lines: it comes where that is used. */
+const isDefined = (outside: string): boolean => outside.includes("\\") && /\bvirtual_server\b/.test(outside);
 /** Where blocks stood: other things may have to stand before them. */
 const MARK = "\0";
 
@@ -25,16 +28,12 @@ interface Known {
   readonly height: number;
 }
 
-interface Placed {
+interface Placed extends Place {
   readonly value: VirtualServer;
-  readonly file: string;
-  readonly line: number;
 }
 
-interface Block {
+interface Block extends Place {
   readonly text: string;
-  readonly file: string;
-  readonly line: number;
 }
 
 export class Rereader {
@@ -51,14 +50,15 @@ export class Rereader {
 
   parse(path: string, files: Files, options: ParseOptions): ParseResult {
     const { random: _, ...facts } = options;
-    const quick = isDeepStrictEqual(facts, this.#options) ? this.#quickly(path, files, options) : undefined;
+    const isSame = this.#known.size > 0 && isDeepStrictEqual(facts, this.#options);
+    const quick = isSame ? this.#quickly(path, files, options) : undefined;
     if (quick !== undefined) return quick;
     const sieve = new Sieve(files, new Map());
     const result = parseConfig(path, sieve, options);
     this.#known = new Map();
     this.#outside = sieve.outside;
     this.#options = facts;
-    this.#learn(sieve.others, result);
+    if (result.verdict === "accept") this.#learn(sieve.others, result); // else a block might stand in the midst of something
     return result;
   }
 
@@ -66,14 +66,14 @@ export class Rereader {
   #quickly(path: string, files: Files, options: ParseOptions): ParseResult | undefined {
     const sieve = new Sieve(files, this.#known);
     const result = parseConfig(path, sieve, options);
-    const isPlain = sieve.outside === this.#outside && sieve.isPlain && result.verdict === "accept";
+    const isPlain = sieve.outside === this.#outside && sieve.isPlain && !isDefined(sieve.outside) && result.verdict === "accept";
     if (!isPlain || sieve.taken.length === 0) return undefined;
     this.#learn(sieve.others, result);
-    const place = new Map(result.files.map((file, i) => [file, i]));
     const read = result.config.virtualServer.map((value): Placed => ({ value, ...value.origin }));
-    const all = [...sieve.taken, ...read].sort((a, b) => place.get(a.file)! - place.get(b.file)! || a.line - b.line);
-    const origins = { ...result.config.origins, virtualServer: all[0]!.value.origin };
-    return { ...result, config: { ...result.config, origins, virtualServer: all.map(({ value }) => value) } };
+    const all = [...sieve.taken, ...read].map((placed) => ({ value: placed.value, way: sieve.wayTo(placed) }));
+    const virtualServer = all.sort((a, b) => compareWays(a.way, b.way)).map(({ value }) => value);
+    const origins = { ...result.config.origins, virtualServer: virtualServer[0]!.origin };
+    return { ...result, config: { ...result.config, origins, virtualServer } };
   }
 
   #learn(blocks: readonly Block[], { config, problems, lines }: ParseResult): void {
@@ -96,24 +96,26 @@ class Sieve implements Files {
   readonly taken: Placed[] = [];
   readonly others: Block[] = [];
   outside = "";
-  /** No file was read twice: in which place would its blocks be? */
+  /** No file was read twice (in which place would its blocks be?), and every block begins as one. */
   isPlain = true;
   readonly #files: Files;
   readonly #known: ReadonlyMap<string, Known>;
-  readonly #seen = new Set<string>();
+  readonly #ways = new Map<string, Way>();
 
   constructor(files: Files, known: ReadonlyMap<string, Known>) {
     this.#files = files;
     this.#known = known;
   }
 
-  read(path: string): string | undefined {
-    const text = this.#files.read(path);
+  read(path: string, at?: Place): string | undefined {
+    const text = this.#files.read(path, at);
     if (text === undefined) return undefined;
-    if (this.#seen.has(path)) this.isPlain = false;
-    this.#seen.add(path);
+    if (this.#ways.has(path)) this.isPlain = false;
+    this.#ways.set(path, at === undefined ? [] : [...this.wayTo(at), this.#ways.size]);
     return this.#sift(path, text);
   }
+
+  wayTo = ({ file, line }: Place): Way => [...this.#ways.get(file)!, line];
 
   #sift(file: string, text: string): string {
     const left: string[] = [];
@@ -123,11 +125,13 @@ class Sieve implements Files {
       const [block] = found;
       const between = text.slice(end, found.index);
       line += heightOf(between);
-      const known = this.#known.get(block);
+      const goesOn = GOES_ON.test(between);
+      if (goesOn) this.isPlain = false;
+      const known = goesOn ? undefined : this.#known.get(block);
       left.push(between, known === undefined ? block : "\n".repeat(known.height));
       if (between.trim() !== "" || outside.length === 0) outside.push(between);
-      if (known === undefined) this.others.push({ text: block, file, line });
-      else this.taken.push({ value: known.value, file, line });
+      if (known !== undefined) this.taken.push({ value: known.value, file, line });
+      else if (!goesOn) this.others.push({ text: block, file, line });
       line += known?.height ?? heightOf(block);
       end = found.index + block.length;
     }
@@ -140,6 +144,14 @@ class Sieve implements Files {
   glob = (pattern: string): readonly string[] => this.#files.glob(pattern);
   isSkipped = (path: string): boolean => this.#files.isSkipped?.(path) === true;
   env = (name: string): string | undefined => this.#files.env?.(name);
+}
+
+/** A place in the order of reading: the line of an include in the first file, which of its files, a line in that, and so on. */
+type Way = readonly number[];
+
+function compareWays(a: Way, b: Way): number {
+  const i = a.findIndex((n, at) => n !== b[at]);
+  return i < 0 ? 0 : a[i]! - b[i]!;
 }
 
 function heightOf(text: string): number {
