@@ -123,6 +123,17 @@ describe.skipIf(why !== undefined)(
       expect(t.compared).toBeGreaterThan(10);
     });
 
+    test("a payload that ends in the byte ff is a wanted difference, any other is judged as keepalived does", async () => {
+      const t = tally();
+      const rows = ["ff", "0102FF", "ff00", "0ff0", "fe", "0f f0", "f", "fg", "0g"].map((hex) => `UDP_CHECK | payload ${hex}`);
+      const answers = await reference.judge(rows.map(fileOf));
+      rows.forEach((row, i) => {
+        compare(t, row, fileOf(row), answers[i]!, parseText(fileOf(row), options));
+      });
+      report("payloads", t);
+      expect(t.wanted).toBe(2);
+    });
+
     test("the examples of the manual page are judged as keepalived does", async () => {
       const t = tally();
       const [blocks, rows] = [manualBlocks(), manualRows()];
