@@ -69,6 +69,13 @@ async function ready(...args: Parameters<typeof start>): Promise<Started> {
 
 const lo = ["--interface", "lo"];
 
+test("a service manager that does not listen is told of, and is no reason to end", async () => {
+  const lvsd = await ready(lo, { env: { NOTIFY_SOCKET: "/run/nobody-listens-here" } });
+  lvsd.child.kill("SIGTERM");
+  expect(await lvsd.ended).toBe(0);
+  expect(lvsd.log().match(/the service manager does not listen/g)).toHaveLength(1);
+});
+
 test("it says when it is ready, answers at its namespace's socket, and a SIGTERM ends it in order", async () => {
   const lvsd = await ready(lo);
   const [sock, pid] = [lvsd.place("sock"), lvsd.place("pid")];

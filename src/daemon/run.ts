@@ -55,6 +55,7 @@ export type Ending =
 
 export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending> {
   const { log } = front;
+  const tell = managerTeller(log);
   let reload = (): void => log.info("nothing to reload", { reason: "no configuration file is in use" });
   const asking = signals(() => reload());
   let configured: Configured | undefined;
@@ -92,14 +93,14 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
   let lvsd: Lvsd;
   try {
     preflight(thisMachine(), options);
-    const how = { open: front.open, places, log, notify: notifyManager, now: monotonicMs, file };
+    const how = { open: front.open, places, log, notify: tell, now: monotonicMs, file };
     lvsd = await startLvsd({ ...options, log: "text" }, { ...how, readyLater: first !== undefined });
   } catch (error) {
     return { why: "failure", failure: failureOrThrow(error) };
   }
   if (parent?.umask !== undefined) process.umask(parent.umask);
   if (parent?.processName !== undefined) nameProcess(parent.processName);
-  const starting = askForTime(notifyManager); // the script has up to 1000 s, the checkers two minutes
+  const starting = askForTime(tell); // the script has up to 1000 s, the checkers two minutes
   void asking.then(() => starting.stop());
   await runParentScript("startup script", parent?.startup, first?.wanted, log);
   const { director } = lvsd;
@@ -121,25 +122,25 @@ export async function runDaemon(asked: RunOptions, front: Front): Promise<Ending
     const { orders: given, reloads: seen } = counted(openOrders(desk), Date.now);
     orders = given;
     reloads = seen;
-    reload = () => void reloaded(given, begun, log).catch((error) => log.error("not reloaded", { reason: explain(error) }));
+    reload = () => void reloaded(given, begun, tell, log).catch((error) => log.error("not reloaded", { reason: explain(error) }));
     stopReloads = followReloadTime({ words: () => begun.wanted().config.globalDefs, reload: () => reload(), log, now: Date.now });
     void begun.begun.then(() => {
       starting.stop();
-      notifyManager(readyText(begun));
+      tell(readyText(begun));
       front.ready?.();
     });
   }
   const isAlive = async (ms: number): Promise<boolean> => (await configured?.isAlive(ms)) !== false;
-  const watchdog = startWatchdog({ notify: notifyManager, isAlive });
+  const watchdog = startWatchdog({ notify: tell, isAlive });
   const { signal, exit } = await Promise.race([asking, givenUp]);
   starting.stop();
   log.info("stopping", { signal });
-  notifyManager("STOPPING=1");
+  tell("STOPPING=1");
   stopReloads();
   orders?.close();
   await configured?.stop(options);
   await lvsd.stop();
-  const ending = askForTime(notifyManager);
+  const ending = askForTime(tell);
   await runParentScript("shutdown script", parent?.shutdown, first?.wanted, log);
   ending.stop();
   watchdog.stop();
@@ -152,14 +153,28 @@ function failureOrThrow(error: unknown): Failure {
   return failure;
 }
 
-async function reloaded(orders: Orders, configured: Configured, log: Log): Promise<void> {
+async function reloaded(orders: Orders, configured: Configured, tell: (state: string) => unknown, log: Log): Promise<void> {
   log.info("reloading");
-  notifyManager(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  tell(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   try {
     await orders.reload();
   } finally {
-    notifyManager(readyText(configured));
+    tell(readyText(configured));
   }
+}
+
+/** For the service manager; one that does not listen is no reason to end, and is told of once. */
+function managerTeller(log: Log): (state: string) => boolean {
+  let isTold = false;
+  return (state) => {
+    try {
+      return notifyManager(state);
+    } catch (error) {
+      if (!isTold) log.warn("the service manager does not listen", { reason: explain(error) });
+      isTold = true;
+      return false;
+    }
+  };
 }
 
 function readyText(configured: Configured): string {
