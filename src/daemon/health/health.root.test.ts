@@ -141,6 +141,7 @@ describe("checks of real servers", () => {
       `add-dest ${one.port} 3`,
       `add-dest ${two.port} 2`,
       `add-dest ${three.port} 1`,
+      "delete-dest 9", // an earlier lvsd may have left it there
     ]);
     await until(
       () => webs.every((web) => web.hits > 1),
